@@ -1,0 +1,177 @@
+"""What may be said: sentences derived from effects and design, never typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from evalkit.comparison import CHANGE, DID
+from evalkit.language import Language, label, listing, text
+from evalkit.study import Study
+from evalkit.values import Values, unit_words
+
+Licence = Literal["describe", "changed", "changed_more", "effect"]
+Direction = Literal["higher", "lower", "none"]
+
+# (surveys comparable, at least two comparison units, units randomised) → the strongest words that the design
+# carries. Two pilot communes without comparison units never reach more than "changed".
+GATE: dict[tuple[bool, bool, bool], Licence] = {
+    (False, False, False): "describe",
+    (False, False, True): "describe",
+    (False, True, False): "describe",
+    (False, True, True): "describe",
+    (True, False, False): "changed",
+    (True, False, True): "changed",
+    (True, True, False): "changed_more",
+    (True, True, True): "effect",
+}
+_DECLARED = ("target_population", "frame", "selection", "mode")
+
+
+def comparability(study: Study) -> list[str]:
+    """Why the waves may not be compared: message keys, none where they may.
+
+    Each wave must declare target population, frame, selection and mode; all must be the same in every wave; and
+    the selection must be one that stands for the population (probability or census).
+    """
+    reasons = []
+    for name in _DECLARED:
+        declared = [getattr(wave, name) for wave in study.declared.waves]
+        if None in declared:
+            reasons.append(f"undeclared_{name}")
+        elif any(value != declared[0] for value in declared):
+            reasons.append(f"differs_{name}")
+    if any(wave.selection in ("quota", "convenience") for wave in study.declared.waves):
+        reasons.append("not_probability")
+    return reasons
+
+
+def licence(study: Study) -> Licence:
+    """The strongest words that the study's design carries."""
+    arms = list(study.design.arms.values())
+    compared = "pilot" in arms and arms.count("comparison") >= 2
+    randomised = study.declared.design.pilot_units_chosen == "randomised"
+    return GATE[not comparability(study), compared, randomised]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence, in Markdown, and what it says: the direction that its effect's adjusted interval supports."""
+
+    indicator: str
+    estimand: str
+    direction: Direction
+    text: str
+
+
+def direction(effect: pd.Series) -> Direction:
+    """`higher` or `lower` only where the adjusted interval excludes zero; a missing interval excludes nothing."""
+    if effect["conf_low_adjusted"] > 0:
+        return "higher"
+    if effect["conf_high_adjusted"] < 0:
+        return "lower"
+    return "none"
+
+
+def design_sentences(effects: pd.DataFrame, study: Study, language: Language) -> list[str]:
+    """What the design is, and which words it therefore carries."""
+    arms = list(study.design.arms.values())
+    pilots, others = arms.count("pilot"), arms.count("comparison")
+    words = licence(study)
+    sentences = []
+    if pilots:
+        chosen = text(f"chosen_{study.declared.design.pilot_units_chosen or 'undeclared'}", language)
+        sentences.append(text("design_units", language, pilots=pilots, others=others, chosen=chosen))
+    else:
+        sentences.append(text("design_no_arms", language, units=len(arms)))
+    reasons = [text(reason, language) for reason in comparability(study)]
+    if reasons:
+        sentences.append(text("not_comparable", language, reasons=listing(reasons, language)))
+    sentences.append(text(f"licence_{words}", language))
+    if pilots == 1:
+        sentences.append(text("one_pilot_unit", language))
+    if words in ("changed_more", "effect"):
+        values = Values(effects, study, language)
+        smallest = values.row(study.plan.primary[0], "pilot - comparison", "smallest p", DID, "placebo")
+        sentences.append(text("smallest_p", language, p=values.bound(smallest)))
+    return sentences
+
+
+def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Claim]:
+    """The sentences about every outcome of the plan, primary ones first, no stronger than the design carries.
+
+    With licence `describe` each survey is described by itself. Else one sentence a group of units on its change;
+    with `changed_more` or `effect` one more on the difference to the comparison units, which says "more" only
+    where the unit-level adjusted interval excludes zero and the placebo p-value is at most 1 − level.
+    """
+    values, words = Values(effects, study, language), licence(study)
+    found = []
+    for indicator in (*study.plan.primary, *study.plan.secondary):
+        for group in [name for name in ("pilot", "comparison", "all") if _has(effects, indicator, name)]:
+            found.append(_change_claim(values, indicator, group, words))
+        if words in ("changed_more", "effect") and _has(effects, indicator, "pilot - comparison"):
+            found.append(_did_claim(values, indicator, words))
+    return found
+
+
+def _has(effects: pd.DataFrame, indicator: str, group: str) -> bool:
+    return bool(((effects["indicator"] == indicator) & (effects["group"] == group)).any())
+
+
+def _change_claim(values: Values, indicator: str, group: str, words: Licence) -> Claim:
+    language, study = values.language, values.study
+    before, after = (
+        values.row(indicator, group, "level", period, "linearised") for period in ("before", "after")
+    )
+    change = values.row(indicator, group, "change", CHANGE, "linearised")
+    filled = {
+        "indicator": label(study.index[indicator].label, language),
+        "group": text(f"in_group_{group.replace(' ', '')}", language),
+        "before": values.bound(before),
+        "after": values.bound(after),
+        "level_unit": unit_words(study, indicator, before["unit"], language),
+        "n_before": values.bound(before, "n_before"),
+        "n_after": values.bound(after, "n_after"),
+        "rows": text(f"rows_{study.declared.study.row}", language),
+    }
+    if words == "describe":
+        return Claim(indicator, "level", "none", text("claim_described", language, **filled))
+    filled |= {"change": values.bound(change), "unit": unit_words(study, indicator, change["unit"], language)}
+    if pd.isna(change["conf_low_adjusted"]):
+        return Claim(indicator, "change", "none", text("claim_no_interval", language, **filled))
+    verdict = direction(change)
+    filled |= _interval(values, change)
+    return Claim(indicator, "change", verdict, text(f"claim_change_{verdict}", language, **filled))
+
+
+def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
+    language, study = values.language, values.study
+    unit_t = values.row(indicator, "pilot - comparison", "did", DID, "unit t")
+    placebo = values.row(indicator, "pilot - comparison", "did", DID, "placebo")
+    supported = placebo["p_value"] <= 1 - unit_t["conf_level"] + 1e-12
+    verdict: Direction = direction(unit_t) if supported else "none"
+    filled = {
+        "indicator": label(study.index[indicator].label, language),
+        "change": values.bound(unit_t),
+        "unit": unit_words(study, indicator, unit_t["unit"], language),
+        "units": values.bound(unit_t, "n_clusters"),
+        "p": values.bound(placebo, "p_value"),
+        **_interval(values, unit_t),
+    }
+    kind = "effect" if words == "effect" else "more"
+    return Claim(indicator, "did", verdict, text(f"claim_{kind}_{verdict}", language, **filled))
+
+
+def _interval(values: Values, effect: pd.Series) -> dict[str, str]:
+    simultaneous = "interval_simultaneous" if effect["adjustment"] != "none" else "interval_single"
+    return {
+        "interval": text(
+            simultaneous,
+            values.language,
+            level=values.bound(effect, "conf_level"),
+            low=values.bound(effect, "conf_low_adjusted"),
+            high=values.bound(effect, "conf_high_adjusted"),
+        )
+    }

@@ -1,0 +1,181 @@
+"""Scores to effects: levels, changes and differences-in-differences, each a contrast of domain means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from evalkit.effects import make_effects, with_adjustment, with_intervals, with_tests
+from evalkit.estimation import Contrasts, DomainMeans, domain_means
+from evalkit.study import DESIGN_COLUMNS, Design, Index, Plan
+from evalkit.units import compare_units
+
+CHANGE = "after - before"
+DID = "(after - before) pilot - (after - before) comparison"
+
+
+def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> pd.DataFrame:
+    """Effects of all indicators: levels before and after, changes, and differences-in-differences.
+
+    Groups are the units and, where arms are declared, `pilot` and `comparison`, in which each unit counts once
+    (mean of unit means); without arms, `all` pools the respondents. A period with several waves is the mean of
+    its waves. Method `linearised`: design-based for these units, see `estimation.domain_means`; the units are
+    strata, since clusters are drawn within each. Methods `unit t` and `placebo`: the change of units, see
+    `units.compare_units`. Secondary outcomes are adjusted together, primary ones together.
+
+        effects = ek.compare(scores, study.design, study.plan, study.index)
+    """
+    items = [name for name in scores.columns if name not in DESIGN_COLUMNS]
+    by_unit = _estimate(scores, design, items, pooled=False)
+    pooled = _estimate(scores, design, items, pooled=True)
+    weights = "none" if (scores["weight"] == 1).all() else "weight"
+    rows = []
+    for group, units in _groups(design).items():
+        rows += _group_rows(pooled if group == "all" else by_unit, design, group, units, items, index, weights)
+    if "comparison" in design.arms.values():
+        rows += _did_rows(by_unit, design, items, index, weights)
+    effects = with_intervals(make_effects(rows), plan.confidence_level)
+    effects = with_tests(effects, effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo"))
+    constant = effects["estimand"].isin(["change", "did"]) & (effects["std_error"] == 0)
+    effects.loc[constant, "note"] = "constant"
+    return with_adjustment(effects, _families(effects, design, plan))
+
+
+def _waves(design: Design, period: str) -> list[str]:
+    return [wave for wave, found in design.periods.items() if found == period]
+
+
+def _coefficients(labels: np.ndarray, weights: dict[str, float]) -> np.ndarray:
+    return np.array([weights.get(label, 0.0) for label in labels])
+
+
+def _period_weights(design: Design, period: str, units: list[str], sign: float = 1.0) -> dict[str, float]:
+    waves = _waves(design, period)
+    return {f"{unit}|{wave}": sign / len(units) / len(waves) for unit in units for wave in waves}
+
+
+def _change_weights(design: Design, units: list[str], sign: float = 1.0) -> dict[str, float]:
+    return _period_weights(design, "after", units, sign) | _period_weights(design, "before", units, -sign)
+
+
+def _estimate(scores: pd.DataFrame, design: Design, items: list[str], *, pooled: bool) -> DomainMeans:
+    """Domain means by unit × wave, or by wave alone; units are the strata unless they are the clusters."""
+    unit = pd.Series("all", scores.index) if pooled else scores["unit"]
+    stratum = scores["stratum"].astype(str)
+    if not design.units_are_clusters:
+        stratum = scores["unit"] + "|" + stratum
+    return domain_means(
+        scores[items].to_numpy(),
+        (unit + "|" + scores["wave"]).to_numpy(),
+        weight=scores["weight"].to_numpy(),
+        cluster=scores["cluster"].to_numpy(),
+        stratum=stratum.to_numpy(),
+    )
+
+
+def _groups(design: Design) -> dict[str, list[str]]:
+    """Every group as the units whose means it averages; `all` is pooled over respondents."""
+    groups = {}
+    for arm in ("pilot", "comparison"):
+        members = [unit for unit, found in design.arms.items() if found == arm]
+        if members:
+            groups[arm] = members
+    if not groups:
+        groups["all"] = ["all"]
+    return groups | {unit: [unit] for unit in design.arms}
+
+
+def _group_rows(
+    means: DomainMeans, design: Design, group: str, units: list[str], items: list[str], index: Index, weights: str
+) -> list[dict]:
+    wanted = [
+        ("level", "before", _period_weights(design, "before", units)),
+        ("level", "after", _period_weights(design, "after", units)),
+        ("change", CHANGE, _change_weights(design, units)),
+    ]
+    if len(design.periods) > 2:
+        wanted += [("level", wave, {f"{unit}|{wave}": 1 / len(units) for unit in units}) for wave in design.periods]
+    result = means.contrast([_coefficients(means.domain, chosen) for *_, chosen in wanted])
+    n_before, n_after = (_count(means, design, period, units) for period in ("before", "after"))
+    return [
+        {
+            "indicator": name,
+            "group": group,
+            "estimand": estimand,
+            "contrast": contrast,
+            "unit": _unit(index, name, estimand),
+            "n_before": n_before[item],
+            "n_after": n_after[item],
+            "weights": weights,
+            **_linearised(result, row, item),
+        }
+        for row, (estimand, contrast, _) in enumerate(wanted)
+        for item, name in enumerate(items)
+    ]
+
+
+def _linearised(result: Contrasts, row: int, item: int) -> dict:
+    unknown = np.isnan(result.std_error[row, item])
+    return {
+        "method": "linearised",
+        "estimate": result.estimate[row, item],
+        "std_error": result.std_error[row, item],
+        "df": result.df[row, item],
+        "n_clusters": result.clusters[row, item],
+        "note": "one_cluster" if unknown else "",
+    }
+
+
+def _count(means: DomainMeans, design: Design, period: str, units: list[str]) -> np.ndarray:
+    """Valid answers of these units in a period, one count an item."""
+    return means.n[np.isin(means.domain, list(_period_weights(design, period, units)))].sum(axis=0)
+
+
+def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index, weights: str) -> list[dict]:
+    groups = _groups(design)
+    pilot, comparison = groups["pilot"], groups["comparison"]
+    both = pilot + comparison
+    chosen = _change_weights(design, pilot) | _change_weights(design, comparison, -1.0)
+    linear = means.contrast(_coefficients(means.domain, chosen))
+    changes = means.contrast([_coefficients(means.domain, _change_weights(design, [unit])) for unit in both])
+    n_before, n_after = (_count(means, design, period, both) for period in ("before", "after"))
+    rows = []
+    for item, name in enumerate(items):
+        shared = {
+            "indicator": name,
+            "group": "pilot - comparison",
+            "estimand": "did",
+            "contrast": DID,
+            "unit": _unit(index, name, "did"),
+            "n_before": n_before[item],
+            "n_after": n_after[item],
+            "weights": weights,
+        }
+        rows.append(shared | _linearised(linear, 0, item))
+        if np.isnan(changes.estimate[:, item]).any():
+            continue
+        found = compare_units(changes.estimate[:, item], [unit in pilot for unit in both])
+        shared |= {"estimate": found.estimate, "n_clusters": len(both)}
+        rows.append(shared | {"method": "unit t", "std_error": found.std_error, "df": found.df})
+        rows.append(shared | {"method": "placebo", "p_value": found.placebo_p})
+        smallest = {"estimand": "smallest p", "method": "placebo", "unit": "p", "estimate": found.smallest_p}
+        rows.append(shared | smallest)
+    return rows
+
+
+def _unit(index: Index, name: str, estimand: str) -> str:
+    node = index[name]
+    if node.unit is not None:
+        return node.unit.en
+    if node.aggregate == "share":
+        return "percent" if estimand == "level" else "percentage points"
+    return "points (0-100)"
+
+
+def _families(effects: pd.DataFrame, design: Design, plan: Plan) -> pd.Series:
+    """Which rows are judged together: one role of the plan, one estimand, one method, units apart from arms."""
+    role = effects["indicator"].map(dict.fromkeys(plan.primary, "primary") | dict.fromkeys(plan.secondary, "secondary"))
+    kind = effects["group"].isin(list(design.arms)).map({True: "unit", False: "arm"})
+    judged = effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo") & role.notna()
+    group = kind.where(kind == "unit", effects["group"])
+    return (role + "|" + effects["estimand"] + "|" + effects["method"] + "|" + group).where(judged)

@@ -1,0 +1,118 @@
+"""The result contract: one tidy table, one row an estimate, one vocabulary of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+KEY = ("indicator", "group", "estimand", "contrast", "method")
+_FLOAT = float
+COLUMNS: dict[str, type] = {
+    **dict.fromkeys((*KEY, "unit"), str),
+    **dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high", "conf_level"), _FLOAT),
+    **dict.fromkeys(("statistic", "df", "p_value"), _FLOAT),
+    **dict.fromkeys(("conf_low_adjusted", "conf_high_adjusted", "p_adjusted"), _FLOAT),
+    "adjustment": str,
+    **dict.fromkeys(("n_before", "n_after", "n_clusters"), _FLOAT),
+    "weights": str,
+    "note": str,
+}
+
+
+def make_effects(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The effects table of these rows: all columns, in order, typed; absent numbers NaN, absent words empty.
+
+    Zero rows are a value. Raises ValueError for a column that the vocabulary does not have, or a key twice.
+
+    >>> make_effects([]).shape[0], make_effects([{"indicator": "x", "estimate": 1}]).loc[0, "estimate"]
+    (0, np.float64(1.0))
+    """
+    frame = pd.DataFrame(list(rows))
+    unknown = set(frame.columns) - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"not columns of effects: {sorted(unknown)}")
+    typed = {
+        name: pd.Series(frame[name] if name in frame else (np.nan if kind is float else ""), index=frame.index)
+        for name, kind in COLUMNS.items()
+    }
+    result = pd.DataFrame(
+        {name: column.fillna("").astype("str") if COLUMNS[name] is str else column.astype(float)
+         for name, column in typed.items()}
+    )  # fmt: skip
+    if result.duplicated(list(KEY)).any():
+        raise ValueError(f"a key twice: {result.loc[result.duplicated(list(KEY)), list(KEY)].values.tolist()}")
+    return result
+
+
+def bind(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Several effects tables as one; raises ValueError where a key occurs twice."""
+    return make_effects(row for table in tables for row in table.to_dict("records"))
+
+
+def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t with each row's df."""
+    result = effects.copy()
+    reach = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0)) * result["std_error"]
+    result["conf_low"], result["conf_high"] = result["estimate"] - reach, result["estimate"] + reach
+    result["conf_level"] = level
+    return result
+
+
+def with_tests(effects: pd.DataFrame, of: pd.Series) -> pd.DataFrame:
+    """Fill in `statistic` and `p_value` against zero for the rows `of`; no p-value where nothing varies."""
+    result = effects.copy()
+    rows = of & (result["std_error"] > 0) & (result["df"] > 0)
+    statistic = (result["estimate"] / result["std_error"])[rows]
+    result.loc[rows, "statistic"] = statistic
+    result.loc[rows, "p_value"] = 2 * stats.t.sf(statistic.abs(), result.loc[rows, "df"])
+    return result
+
+
+def with_adjustment(effects: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
+    """Fill in the simultaneous interval and p-value of each family of rows (NaN: no family).
+
+    Šidák's adjustment: level^(1/m) for each of m intervals by Student's t with the row's own df, and
+    1 − (1 − p)^m; m = 1 leaves a row as it is (Šidák 1967, JASA 62).
+    """
+    result = effects.copy()
+    members = family.dropna()
+    size = members.map(members.value_counts()).astype(float)
+    rows = result.loc[members.index]
+    level = rows["conf_level"] ** (1 / size)
+    reach = stats.t.ppf((1 + level) / 2, rows["df"].where(rows["df"] > 0)) * rows["std_error"]
+    result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
+    result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
+    result.loc[members.index, "p_adjusted"] = -np.expm1(size * np.log1p(-rows["p_value"]))
+    result.loc[members.index, "adjustment"] = [f"sidak ({m:.0f})" if m > 1 else "none" for m in size]
+    return result
+
+
+def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float = 1e-9) -> pd.DataFrame:
+    """Where two effects tables differ: `KEY`, `column`, `first`, `second`; none where they agree.
+
+    Numbers agree within a relative or absolute `tolerance`; words must be equal; a row that only one table has
+    is listed with column `row`.
+    """
+    keys = list(KEY)
+    both = first.merge(second, on=keys, how="outer", suffixes=("_first", "_second"), indicator="side")
+    rows = []
+    for row in both.to_dict("records"):
+        key = [row[name] for name in keys]
+        if row["side"] != "both":
+            present = row["side"] == "left_only"
+            rows.append([*key, "row", "present" if present else "absent", "absent" if present else "present"])
+            continue
+        for name, kind in COLUMNS.items():
+            if name in KEY:
+                continue
+            a, b = row[f"{name}_first"], row[f"{name}_second"]
+            same = (
+                bool(np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)) if kind is float else a == b
+            )
+            if not same:
+                rows.append([*key, name, a, b])
+    return pd.DataFrame(rows, columns=[*keys, "column", "first", "second"])

@@ -1,0 +1,64 @@
+"""What is wrong with the user's files: where, what was found, what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.language import Language, text
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong, at one place in the user's own files.
+
+    `key` names the message in the catalogue, `values` fills it. The place is a file and, as far as they are
+    known, a sheet, a line as the user's editor or Excel counts it, and a column or key.
+    """
+
+    file: str
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+    line: int | None = None
+    column: str | None = None
+
+    def message(self, language: Language) -> str:
+        """The problem in one line.
+
+        >>> Problem("codebook.csv", "file_empty", line=3).message("en")
+        'codebook.csv, line 3: the file is empty; it must have a header row and data.'
+        """
+        place = [self.file]
+        if self.line is not None:
+            place.append(text("place_line", language, line=self.line))
+        if self.column is not None:
+            place.append(text("place_column", language, column=self.column))
+        return f"{', '.join(place)}: {text(self.key, language, **self.values)}"
+
+
+class DataError(Exception):
+    """The user's files are not as they must be; `problems` says everything that was found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.message("en"))
+
+    def message(self, language: Language) -> str:
+        """All problems, one a line."""
+        return "\n".join(problem.message(language) for problem in self.problems)
+
+
+def raise_any(problems: Iterable[Problem]) -> None:
+    """Raise one DataError for all problems, if there are any."""
+    problems = list(problems)
+    if problems:
+        raise DataError(problems)
+
+
+def nearest(found: str, known: Iterable[str]) -> str:
+    """The known name most like what was found, for a proposal; all of them where none is alike."""
+    known = [str(name) for name in known]
+    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
+    return close[0] if close else ", ".join(known)

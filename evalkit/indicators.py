@@ -1,0 +1,86 @@
+"""Responses to scores: the indicator tree evaluated for each respondent, and the answers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from evalkit.study import DESIGN_COLUMNS, Index, Node
+from evalkit.codebook import Codebook, Scale, Variable
+
+
+def score(responses: pd.DataFrame, index: Index, codebook: Codebook) -> pd.DataFrame:
+    """Scores: the rows of responses, design columns first, then one column an indicator of the tree.
+
+    `mean` nodes run from 0 (worst answer) to 100 (best), `share` nodes are 0 or 100, `value` nodes keep their
+    own unit. A node is NaN where a smaller part of its items than `minimum_answered` was answered.
+
+        scores = ek.score(survey.responses, study.index, study.codebook)
+    """
+    scores = responses[[name for name in DESIGN_COLUMNS if name in responses]].copy()
+    for code, node in index.items():
+        parts = scores[list(node.children)] if node.children else _items(responses, node, codebook)
+        answered = parts.notna().mean(axis=1)
+        enough = (answered > 0) & (answered >= node.minimum_answered - 1e-12)
+        scores[code] = parts.mean(axis=1).where(enough)
+    return scores
+
+
+def _items(responses: pd.DataFrame, node: Node, codebook: Codebook) -> pd.DataFrame:
+    if node.aggregate == "value":
+        return responses[list(node.items)]
+    if node.aggregate == "share":
+        answers = responses[node.items[0]]
+        return (answers >= node.at_least).astype(float).mul(100).where(answers.notna()).to_frame()
+    return pd.DataFrame({item: _rescale(responses[item], codebook[item]) for item in node.items})
+
+
+def _rescale(answers: pd.Series, variable: Variable) -> pd.Series:
+    """An item's codes on 0–100, 100 the best answer."""
+    low, high = scale_ends(variable.scale)
+    share = 100 * (answers - low) / (high - low)
+    return 100 - share if variable.reverse else share
+
+
+def scale_ends(scale: Scale | None) -> tuple[float, float]:
+    """The lowest and highest code that count as answers."""
+    assert scale is not None
+    codes = [answer.code for answer in scale.valid]
+    return min(codes), max(codes)
+
+
+def answer_shares(
+    responses: pd.DataFrame, missing: pd.DataFrame, variable: Variable, periods: Mapping[str, str]
+) -> pd.DataFrame:
+    """How the answers to one item are distributed before and after, over the rows given.
+
+    Returns `period, kind, code, n, share`: one row an answer of the scale (kind `answer`, share in percent of
+    the weight of valid answers) and one a missing kind (share in percent of all forms).
+    """
+    assert variable.scale is not None
+    frame = pd.DataFrame(
+        {
+            "period": responses["wave"].map(periods),
+            "code": responses[variable.name],
+            "weight": responses["weight"],
+            "kind": responses["row_id"].map(
+                missing[missing["variable"] == variable.name].set_index("row_id")["kind"]
+            ),
+        }
+    )
+    rows = []
+    for period, part in frame.groupby("period", sort=False):
+        valid = part["code"].notna()
+        total = part.loc[valid, "weight"].sum()
+        for answer in variable.scale.valid:
+            chosen = part["code"] == answer.code
+            share = 100 * part.loc[chosen, "weight"].sum() / total if total else np.nan
+            rows.append((period, "answer", answer.code, int(chosen.sum()), share))
+        for kind in ("dont_know", "refused", "not_applicable", "blank"):
+            chosen = part["kind"] == kind
+            rows.append(
+                (period, kind, np.nan, int(chosen.sum()), 100 * part.loc[chosen, "weight"].sum() / part["weight"].sum())
+            )
+    return pd.DataFrame(rows, columns=["period", "kind", "code", "n", "share"])

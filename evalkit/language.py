@@ -1,0 +1,73 @@
+"""Vietnamese and English: the message catalogue, numbers and dates as each language writes them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Language = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = ("vi", "en")
+MINUS = "\N{MINUS SIGN}"
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Every text that evalkit shows: key → {"vi": …, "en": …}, from `messages.toml`."""
+    return tomllib.loads(files("evalkit").joinpath("messages.toml").read_text(encoding="utf-8"))
+
+
+def text(key: str, language: Language, **values: Any) -> str:
+    """The catalogue's text for a key, its `{names}` filled in.
+
+    Raises KeyError for an unknown key: a missing text is a bug, not something to show.
+
+    >>> text("period_before", "vi"), text("period_before", "en")
+    ('trước', 'before')
+    """
+    return catalogue()[key][language].format(**values)
+
+
+def label(labels: Mapping[str, str] | Any, language: Language) -> str:
+    """One language out of a pair declared as `{ vi = …, en = … }`."""
+    return labels[language] if isinstance(labels, Mapping) else getattr(labels, language)
+
+
+def number(value: float, decimals: int, language: Language, *, sign: bool = False) -> str:
+    """A number as the language writes it, rounded half to even at the last decimal shown.
+
+    >>> number(1234.56, 1, "vi"), number(1234.56, 1, "en"), number(-2.5, 1, "vi", sign=True)
+    ('1.234,6', '1,234.6', '−2,5')
+    """
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+    shown = format_decimal(abs(value), format=pattern, locale=language)
+    if not any(digit in shown for digit in "123456789"):
+        return shown
+    return (MINUS if value < 0 else "+" if sign else "") + shown
+
+
+def day(value: date, language: Language) -> str:
+    """A date as the language writes it.
+
+    >>> day(date(2019, 11, 4), "vi"), day(date(2019, 11, 4), "en")
+    ('04/11/2019', '4 November 2019')
+    """
+    from babel.dates import format_date
+
+    return format_date(value, "dd/MM/yyyy" if language == "vi" else "d MMMM yyyy", locale=language)
+
+
+def listing(items: list[str], language: Language) -> str:
+    """Items joined as a sentence lists them.
+
+    >>> listing(["A", "B", "C"], "vi")
+    'A, B và C'
+    """
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {text('and', language)} {items[-1]}"

@@ -1,0 +1,137 @@
+"""Raw files to raw frames: one a wave, every cell as the text that stands in the file."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evalkit.codebook import Codebook
+from evalkit.encodings import fold
+from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.study import Study, Wave
+from evalkit.textfiles import Row, file_bytes, read_rows
+
+
+def read(study: Study) -> dict[str, pd.DataFrame]:
+    """The raw frame of each wave, by wave code.
+
+    Returns one DataFrame a wave: columns are the codebook's variables (those of type `ignore` left out), the
+    index `line` is the row's line in the file as Excel counts it, cells are text as it stands in the file.
+    Raises DataError naming, for all waves at once, files that are missing, empty or of another format, columns
+    that the codebook asks for and the file lacks, columns that the codebook does not know, and repeated ones.
+
+        raw = ek.read(study)
+        raw["truoc"].loc[2, "q1_1"]
+    """
+    frames: dict[str, pd.DataFrame] = {}
+    problems: list[Problem] = []
+    for wave in study.declared.waves:
+        try:
+            frames[wave.code] = _read_wave(study.raw_path(wave), wave, study.codebook)
+        except DataError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    raise_any(problems)
+    return frames
+
+
+def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
+    rows = _workbook_rows(path, wave) if path.suffix.lower() == ".xlsx" else read_rows(path, wave.file)
+    known = {fold(variable.column): variable for variable in codebook.values()}
+    header = _find_header(rows, set(known), wave.file)
+    columns = [fold(cell) for cell in header.cells]
+    while columns and not columns[-1]:
+        columns.pop()
+    wanted = [variable for variable in codebook.values() if variable.type != "ignore"]
+    problems = [
+        Problem(wave.file, "raw_column_missing", {"found": variable.column, "variable": variable.name}, header.line)
+        for variable in wanted
+        if fold(variable.column) not in columns
+    ]
+    problems += [
+        Problem(
+            wave.file,
+            "raw_column_unknown",
+            {"found": header.cells[at].strip(), "expected": nearest(column, [v.column for v in codebook.values()])},
+            header.line,
+        )
+        for at, column in enumerate(columns)
+        if column not in known
+    ]
+    problems += [
+        Problem(wave.file, "column_twice", {"found": known[column].column}, header.line)
+        for column in dict.fromkeys(columns)
+        if column in known and columns.count(column) > 1
+    ]
+    below = [row for row in rows if row.line > header.line]
+    for row in below:
+        if any(cell.strip() for cell in row.cells[len(columns) :]):
+            values = {"found": len(row.cells), "expected": len(columns)}
+            problems.append(Problem(wave.file, "row_ragged", values, row.line))
+    if not below:
+        problems.append(Problem(wave.file, "no_rows", line=header.line))
+    raise_any(problems)
+    width = len(columns)
+    cells = pd.DataFrame(
+        [(row.cells + [""] * width)[:width] for row in below],
+        index=pd.Index([row.line for row in below], name="line"),
+        columns=columns,
+        dtype="str",
+    )
+    if wave.where:
+        cells = cells[cells[fold(wave.where.column)].map(fold) == fold(wave.where.equals)]
+        if cells.empty:
+            values = {"column": wave.where.column, "found": wave.where.equals}
+            raise DataError([Problem(wave.file, "where_empty", values)])
+    return cells[[fold(variable.column) for variable in wanted]].set_axis([v.name for v in wanted], axis=1)
+
+
+def _find_header(rows: list[Row], known: set[str], file: str) -> Row:
+    """The header is the row among the first twenty that names most of the codebook's columns: titles stand above."""
+    best = max(rows[:20], key=lambda row: len(known & {fold(cell) for cell in row.cells}))
+    if not known & {fold(cell) for cell in best.cells}:
+        values = {"found": " | ".join(cell.strip() for cell in rows[0].cells if cell.strip())[:80]}
+        raise DataError([Problem(file, "header_missing", values)])
+    return best
+
+
+def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    file_bytes(path, wave.file)
+    if not zipfile.is_zipfile(path):
+        raise DataError([Problem(wave.file, "file_not_xlsx")])
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        if wave.sheet and wave.sheet not in book.sheet_names:
+            values = {"found": wave.sheet, "expected": nearest(wave.sheet, book.sheet_names)}
+            raise DataError([Problem(wave.file, "sheet_unknown", values)])
+        sheet = book.get_sheet_by_name(wave.sheet) if wave.sheet else book.get_sheet_by_index(0)
+        grid = sheet.to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise DataError([Problem(wave.file, "file_unreadable", {"reason": error})]) from None
+    rows = [Row(line, [_cell_text(cell) for cell in cells]) for line, cells in enumerate(grid, start=1)]
+    rows = [row for row in rows if any(cell.strip() for cell in row.cells)]
+    if not rows:
+        raise DataError([Problem(wave.file, "file_empty")])
+    return rows
+
+
+def _cell_text(cell: Any) -> str:
+    """A typed Excel cell as the text that means the same and nothing else."""
+    if isinstance(cell, bool):
+        return str(cell)
+    if isinstance(cell, float):
+        if cell.is_integer():
+            return str(int(cell))
+        digits = repr(cell)
+        # A typed 1.234 is no thousand: a fourth decimal keeps it from being read as one.
+        return digits + "0" if len(digits.rpartition(".")[2]) == 3 and "e" not in digits else digits
+    if isinstance(cell, datetime):
+        return cell.strftime("%d/%m/%Y") if cell.time() == datetime.min.time() else cell.isoformat(" ")
+    if isinstance(cell, date):
+        return cell.strftime("%d/%m/%Y")
+    return str(cell)

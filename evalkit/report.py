@@ -1,0 +1,278 @@
+"""Notebooks → documents: run them on a study, collect what they show, and write the report as a whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from io import BytesIO
+from os.path import relpath
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evalkit.claims import licence
+from evalkit.errors import DataError, Problem
+from evalkit.language import Language, label, text
+from evalkit.study import Study, open_study
+from evalkit.tables import markdown
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after")
+_MIME = "application/vnd.evalkit+json"
+# Raw HTML and TeX stay off: a label from a study file is data, never markup.
+_READER = "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-yaml_metadata_block-smart"
+
+
+@dataclass
+class Paper:
+    """Where a notebook shows things: on its page, and in the report's folder when it runs for a report.
+
+    `output` is that folder, or empty to show only. Captions are catalogue texts, filled with `values`.
+    """
+
+    study: Study
+    output: str = ""
+    language: Language | str = ""
+
+    def __post_init__(self) -> None:
+        self.language = self.language or self.study.language
+
+    def text(self, *paragraphs: str) -> None:
+        """Show Markdown paragraphs."""
+        self._show("\n\n".join(paragraphs) + "\n", {"kind": "text"})
+
+    def table(self, name: str, frame: pd.DataFrame, **values: Any) -> None:
+        """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel."""
+        caption = self._caption(f"table_{name}", values)
+        self._save(f"tables/{self._file(name, values)}.csv", frame.to_csv(index=False).encode("utf-8-sig"))
+        self._show(f"**{caption}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption, "body": markdown(frame)})
+
+    def figure(self, name: str, axes: Any, **values: Any) -> None:
+        """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG in figures/."""
+        from IPython.display import display
+        from matplotlib import pyplot as plt
+
+        caption = self._caption(f"figure_{name}", values)
+        file = self._file(name, values)
+        figure = axes.figure
+        png = _rendered(figure, "png", 100)
+        self._save(f"figures/{file}.png", _rendered(figure, "png", 300))
+        self._save(f"figures/{file}.svg", _rendered(figure, "svg", 300))
+        plt.close(figure)
+        shown = {"kind": "figure", "file": f"figures/{file}.svg", "caption": caption}
+        display({"image/png": png, "text/plain": caption, _MIME: shown}, raw=True)
+
+    def data(self, name: str, frame: pd.DataFrame) -> None:
+        """Save a table of data unrounded, as <name>.csv."""
+        self._save(f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+
+    def _caption(self, key: str, values: dict[str, Any]) -> str:
+        caption = text(key, self.language, **values)  # type: ignore[arg-type]
+        if self.study.declared.study.simulated:
+            caption += f" ({text('simulated_small', self.language)})"  # type: ignore[arg-type]
+        return caption
+
+    def _file(self, name: str, values: dict[str, Any]) -> str:
+        return "_".join([name, *([values["code"]] if "code" in values else [])])
+
+    def _save(self, name: str, data: bytes) -> None:
+        if self.output:
+            path = Path(self.output) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+    def _show(self, source: str, shown: dict[str, Any]) -> None:
+        from IPython.display import display
+
+        display({"text/markdown": source, "text/plain": source, _MIME: {"body": source} | shown}, raw=True)
+
+
+def _rendered(figure: Any, kind: str, dpi: int) -> bytes:
+    stream = BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
+    return stream.getvalue()
+
+
+def run(
+    folder: str | Path,
+    reports: str | Path = "reports",
+    *,
+    language: Language | None = None,
+    allow_outside: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Run the notebooks on a study folder and write `<reports>/<study>/`; returns that folder.
+
+    It holds report.html, effects.csv, log.csv, mapping.csv, figures/, tables/ and the executed notebooks/. The
+    folder is replaced as a whole when everything has worked, else the last report stays. Raises DataError for
+    what is wrong with the study, or where a file of the last report is held open.
+
+        ek.run("data/nga-bay")
+    """
+    study = open_study(folder, allow_outside=allow_outside)
+    language = language or study.language
+    target = Path(reports) / Path(folder).resolve().name
+    with _replaced(target) as new:
+        notebooks = _execute(study, new, language, progress)
+        (new / "report.html").write_text(_html(study, new, notebooks, language), encoding="utf-8", newline="\n")
+    return target
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[Path]:
+    """A new folder that takes the target's place when the block has ended well, and is gone when it has not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    new, old = work / "new", work / "old"
+    new.mkdir()
+    try:
+        yield new
+        held = _held_open(target)
+        if held:
+            raise DataError([Problem(str(target), "report_open", {"file": held})])
+        try:
+            if target.exists():
+                target.rename(old)
+            new.rename(target)
+        except OSError:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise DataError([Problem(str(target), "report_open", {"file": "report.html"})]) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _held_open(target: Path) -> str | None:
+    """A file of the last report that another program holds open, as Word does with its `~$` lock file beside it."""
+    for path in sorted(target.glob("*.*")):
+        if path.name.startswith("~$"):
+            return next((p.name for p in sorted(target.iterdir()) if p.name.endswith(path.name[2:])), path.name)
+        if path.is_file():
+            try:
+                path.open("r+b").close()
+            except PermissionError:
+                return path.name
+    return None
+
+
+def _execute(
+    study: Study, output: Path, language: Language, progress: Callable[[int, int], None] | None
+) -> dict[str, Any]:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    sources = {name: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in CHAPTERS}
+    total, done = sum(len(notebook.cells) for notebook in sources.values()), 0
+    (output / "notebooks").mkdir()
+    for name, notebook in sources.items():
+        _set_parameters(
+            notebook,
+            folder=Path(relpath(study.folder.resolve(), output.resolve())).as_posix(),
+            output=".",
+            language=language,
+            allow_outside=study.allow_outside,
+        )
+
+        def executed(**_: Any) -> None:
+            nonlocal done
+            done += 1
+            if progress:
+                progress(done, total)
+
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            record_timing=False,
+            extra_arguments=["--log-level=ERROR"],
+            resources={"metadata": {"path": str(output)}},
+            on_cell_executed=executed,
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            values = {"reason": f"{error.ename}: {error.evalue}"}
+            raise DataError([Problem(f"{name}.ipynb", "notebook_failed", values)]) from error
+        notebook.metadata.pop("language_info", None)
+        nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
+    return sources
+
+
+def _set_parameters(notebook: Any, **parameters: Any) -> None:
+    """Give the cell tagged `parameters` these values."""
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+
+
+def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Language) -> str:
+    """The report as one self-contained page, by pandoc in its sandbox."""
+    import pypandoc
+
+    declared = study.declared.study
+    shown = {language, *_traits(study)}
+    source = "\n\n".join(_chapter(notebook, shown, output) for notebook in notebooks.values())
+    metadata = {
+        "title": label(declared.title, language),
+        "author": label(declared.organisation, language),
+        "lang": language,
+        "toc-title": text("contents", language),
+        "kind": text(f"report_kind_{declared.row}", language),
+    }
+    if declared.simulated:
+        metadata["banner"] = text("simulated", language)
+    with as_file(files("evalkit") / "templates") as templates:
+        styles = (templates / "report.css").read_text(encoding="utf-8")
+        command = [pypandoc.get_pandoc_path(), "--sandbox", "--standalone", "--toc", "--toc-depth=2"]
+        command += ["--number-sections", "--columns=10000", "--wrap=none", f"--template={templates / 'report.html'}"]
+        command += [f"--from={_READER}", "--to=html5", f"--variable=styles={styles}"]
+        command += [f"--metadata={key}={value}" for key, value in metadata.items()]
+        result = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, check=False)
+    if result.returncode or result.stderr:
+        raise RuntimeError(f"pandoc: {result.stderr.decode('utf-8', 'replace')}")
+    return result.stdout.decode("utf-8")
+
+
+def _traits(study: Study) -> set[str]:
+    """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
+    traits = {study.declared.study.row}
+    if "comparison" in study.design.arms.values():
+        traits.add("comparison")
+    if len(study.declared.waves) > 2:
+        traits.add("series")
+    if licence(study) != "describe":
+        traits.add("changes")
+    return traits
+
+
+def _chapter(notebook: Any, shown_tags: set[str], output: Path) -> str:
+    """A notebook's text, as far as all its tags are shown, and what its cells showed, as Markdown."""
+    parts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and set(cell.metadata["tags"]) <= shown_tags:
+            parts.append(cell.source)
+        for displayed in cell.get("outputs", []):
+            shown = displayed.get("data", {}).get(_MIME)
+            if shown is None:
+                continue
+            if shown["kind"] == "figure":
+                # The sandbox opens no files, so the picture itself stands in the text.
+                image = b64encode((output / shown["file"]).read_bytes()).decode("ascii")
+                parts.append(f"![{_plain(shown['caption'])}](data:image/svg+xml;base64,{image})")
+            elif shown["kind"] == "table":
+                parts.append(f"{shown['body']}\n: {_plain(shown['caption'])}")
+            else:
+                parts.append(shown["body"])
+    return "\n\n".join(parts)
+
+
+def _plain(caption: str) -> str:
+    return caption.replace("[", "\\[").replace("]", "\\]")

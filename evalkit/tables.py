@@ -1,0 +1,230 @@
+"""Effects, flow and record as tables of words: localised, rounded, small cells suppressed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from evalkit.cleaning import Survey
+from evalkit.comparison import CHANGE, DID
+from evalkit.encodings import fold
+from evalkit.language import Language, day, label, number, text
+from evalkit.study import Study
+from evalkit.values import Values, group_label, shown, shown_p, unit_words
+
+
+def _titled(rows: list[dict[str, str]], language: Language) -> pd.DataFrame:
+    """Rows with message keys as columns → a frame with titled columns."""
+    frame = pd.DataFrame(rows)
+    return frame.rename(columns=lambda key: text(f"column_{key}", language))
+
+
+def about(study: Study, language: Language) -> pd.DataFrame:
+    """The declarations a reader needs first: one row a wave."""
+    rows = []
+    for wave in study.declared.waves:
+        undeclared = text("undeclared", language)
+        rows.append(
+            {
+                "wave": label(wave.label, language),
+                "field": f"{day(wave.field_start, language)} – {day(wave.field_end, language)}",
+                "target": label(wave.target_population, language) if wave.target_population else undeclared,
+                "frame": label(wave.frame, language) if wave.frame else undeclared,
+                "selection": text(f"selection_{wave.selection}", language) if wave.selection else undeclared,
+                "mode": _mode(wave.mode, language),
+            }
+        )
+    return _titled(rows, language)
+
+
+def _mode(mode: str | None, language: Language) -> str:
+    return text("undeclared", language) if mode is None else text(f"mode_{mode}", language)
+
+
+def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
+    """Forms by wave and unit: issued, returned, dropped, valid, analysed for the first primary outcome."""
+    rows = []
+    for row in flow_counts(survey, scores, study).itertuples():
+        wave = next(wave for wave in study.declared.waves if wave.code == row.wave)
+        rows.append(
+            {
+                "wave": label(wave.label, language),
+                "commune": study.unit_label(row.unit, language),
+                **{
+                    stage: shown(getattr(row, stage), 0, language)
+                    for stage in ("issued", "returned", "dropped", "valid", "analysed")
+                },
+            }
+        )
+    return _titled(rows, language)
+
+
+def flow_counts(survey: Survey, scores: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """`survey.flow` with `analysed`: the forms that have a score on the first primary outcome."""
+    scored = scores[scores[study.plan.primary[0]].notna()].groupby(["wave", "unit"]).size()
+    counts = survey.flow.set_index(["wave", "unit"])
+    return counts.assign(analysed=scored.reindex(counts.index, fill_value=0)).reset_index()
+
+
+def record_sentence(survey: Survey, language: Language) -> str:
+    """Rows read = rows kept + rows dropped, and what was changed and taken away, in one sentence."""
+    actions = survey.log["action"].value_counts()
+    return text(
+        "record",
+        language,
+        read=number(len(survey.coded), 0, language),
+        kept=number(len(survey.responses), 0, language),
+        dropped=number(int(actions.get("drop_row", 0)), 0, language),
+        changed=number(int(actions.get("set", 0) + actions.get("blank", 0)), 0, language),
+        identifiers=number(len(survey.identifiers), 0, language),
+        names=", ".join(f"«{name}»" for name in survey.identifiers) or "–",
+    )
+
+
+def decisions(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
+    """Every decision on the data: row, question, value before and after, and the reason."""
+    rows = []
+    for change in survey.log.to_dict("records"):
+        rows.append(
+            {
+                "row_id": change["row_id"],
+                "question": study.codebook[change["variable"]].column if change["variable"] else "–",
+                "action": text(f"action_{change['action']}", language),
+                "old": _code(change["old_value"]),
+                "new": _code(change["new_value"]),
+                "reason": change["reason"],
+            }
+        )
+    return _titled(rows, language)
+
+
+def _code(value: object) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
+    """How many distinct spellings stood in the raw files for each answer of each scale."""
+    scales = {name: v.scale for name, v in study.codebook.items() if v.scale is not None}
+    rows = []
+    mapped = survey.mapping[survey.mapping["variable"].isin(scales)]
+    mapped = mapped.assign(
+        scale=mapped["variable"].map(lambda name: scales[name].name),
+        answer=[_answer(scales[v].spellings(), t, language) for v, t in mapped[["variable", "text"]].values],
+    )
+    for (scale, answer), part in mapped.groupby(["scale", "answer"], sort=False):
+        if answer:
+            texts = part.groupby("text")["count"].sum().sort_values(ascending=False, kind="stable")
+            examples = "; ".join(f"«{found}»" for found in texts.index[:4]) + (" …" if len(texts) > 4 else "")
+            count = number(texts.sum(), 0, language)
+            rows.append({"scale": scale, "answer": answer, "spellings": examples, "count": count})
+    return _titled(rows, language)
+
+
+def _answer(spelled: dict, found: str, language: Language) -> str:
+    answer = spelled.get(fold(found))
+    return label(answer.labels, language) if answer else ""
+
+
+def tree(study: Study, language: Language) -> pd.DataFrame:
+    """The indicator tree: each indicator, what it is made of, how, and its part in the plan."""
+    rows = []
+    for code, node in study.index.items():
+        plan = "primary" if code in study.plan.primary else "secondary" if code in study.plan.secondary else "other"
+        parts = [label(study.index[child].label, language) for child in node.children]
+        parts += [label(study.codebook[item].labels, language) for item in node.items]
+        rows.append(
+            {
+                "indicator": label(node.label, language),
+                "role": text(f"role_{plan}", language),
+                "aggregate": text(f"aggregate_{node.aggregate}", language),
+                "parts": "; ".join(parts),
+            }
+        )
+    return _titled(rows, language)
+
+
+def effects(
+    effects: pd.DataFrame,
+    study: Study,
+    language: Language,
+    *,
+    groups: list[str],
+    indicators: list[str],
+    changes: bool = True,
+) -> pd.DataFrame:
+    """Levels before and after and, unless not `changes`, their difference with its adjusted interval.
+
+    One row an indicator and group. A row that rests on fewer answers than the study's minimum cell is
+    suppressed, except in studies of records.
+    """
+    shown_columns = ["n", "before", "after", *(["change", "interval"] if changes else []), "unit"]
+    values = Values(effects, study, language)
+    minimum = study.declared.privacy.minimum_cell if study.declared.study.row == "questionnaire" else 0
+    rows = []
+    for indicator in indicators:
+        for group in groups:
+            before, after = (values.row(indicator, group, "level", p, "linearised") for p in ("before", "after"))
+            change = values.row(indicator, group, "change", CHANGE, "linearised")
+            row = {
+                "indicator": label(study.index[indicator].label, language),
+                "group": group_label(study, group, language),
+            }
+            if min(change["n_before"], change["n_after"]) < minimum:
+                small = text("suppressed", language, minimum=minimum)
+                rows.append(row | dict.fromkeys(shown_columns, small))
+                continue
+            cells = {
+                "n": f"{values.shown(change, 'n_before')} / {values.shown(change, 'n_after')}",
+                "before": values.shown(before),
+                "after": values.shown(after),
+                "change": values.shown(change),
+                "interval": _interval(values, change, language),
+                "unit": unit_words(study, indicator, change["unit"], language),
+            }
+            rows.append(row | {name: cells[name] for name in shown_columns})
+    return _titled(rows, language)
+
+
+def did(effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str]) -> pd.DataFrame:
+    """The difference of changes between pilot and comparison units, for these people and for units like these."""
+    values = Values(effects, study, language)
+    rows = []
+    for indicator in indicators:
+        linear, unit_t, placebo = (
+            values.row(indicator, "pilot - comparison", "did", DID, method)
+            for method in ("linearised", "unit t", "placebo")
+        )
+        rows.append(
+            {
+                "indicator": label(study.index[indicator].label, language),
+                "did": values.shown(unit_t),
+                "interval_people": _interval(values, linear, language),
+                "interval_units": _interval(values, unit_t, language),
+                "placebo_p": shown_p(placebo["p_value"], language),
+                "unit": unit_words(study, indicator, unit_t["unit"], language),
+            }
+        )
+    return _titled(rows, language)
+
+
+def _interval(values: Values, effect: pd.Series, language: Language) -> str:
+    if np.isnan(effect["conf_low_adjusted"] if effect["adjustment"] else effect["conf_low"]):
+        return text(f"note_{effect['note']}", language) if effect["note"] else "–"
+    ends = ("conf_low_adjusted", "conf_high_adjusted") if effect["adjustment"] else ("conf_low", "conf_high")
+    return text("range", language, low=values.shown(effect, ends[0]), high=values.shown(effect, ends[1]))
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A table as a Markdown pipe table, first column left, numbers right."""
+    if frame.empty:
+        return ""
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in frame.to_numpy()]
+    right = [
+        all(not cell or cell[0] in "0123456789+−–-<" for cell in column) and index > 0
+        for index, column in enumerate(zip(*cells, strict=True))
+    ]
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
+    lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)]) + "\n"
