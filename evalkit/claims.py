@@ -109,15 +109,25 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
     values, words = Values(effects, study, language), licence(study)
     found = []
     for indicator in (*study.plan.primary, *study.plan.secondary):
-        for group in [name for name in ("pilot", "comparison", "all") if _has(effects, indicator, name)]:
+        groups = set(effects.loc[effects["indicator"] == indicator, "group"])
+        for group in [name for name in ("pilot", "comparison", "all") if name in groups]:
             found.append(_change_claim(values, indicator, group, words))
-        if words in ("changed_more", "effect") and _has(effects, indicator, "pilot - comparison"):
+        if words in ("changed_more", "effect") and "pilot - comparison" in groups:
             found.append(_did_claim(values, indicator, words))
     return found
 
 
-def _has(effects: pd.DataFrame, indicator: str, group: str) -> bool:
-    return bool(((effects["indicator"] == indicator) & (effects["group"] == group)).any())
+def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[str]:
+    """The claims as Markdown: primary and secondary outcomes under their headings, one paragraph an indicator."""
+    found = []
+    for role in ("primary", "secondary"):
+        outcomes = getattr(study.plan, role)
+        if outcomes:
+            found.append(f"### {text(f'outcomes_{role}', language)}")
+        for outcome in outcomes:
+            sentences = " ".join(claim.text for claim in claims if claim.indicator == outcome)
+            found.append(f"**{label(study.index[outcome].label, language)}.** {sentences}")
+    return found
 
 
 def _change_claim(values: Values, indicator: str, group: str, words: Licence) -> Claim:
@@ -127,8 +137,7 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     )
     change = values.row(indicator, group, "change", CHANGE, "linearised")
     filled = {
-        "indicator": label(study.index[indicator].label, language),
-        "group": text(f"in_group_{group.replace(' ', '')}", language),
+        "group": text(f"in_group_{group}", language),
         "before": values.bound(before),
         "after": values.bound(after),
         "level_unit": unit_words(study, indicator, before["unit"], language),
@@ -153,7 +162,6 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     supported = placebo["p_value"] <= 1 - unit_t["conf_level"] + 1e-12
     verdict: Direction = direction(unit_t) if supported else "none"
     filled = {
-        "indicator": label(study.index[indicator].label, language),
         "change": values.bound(unit_t),
         "unit": unit_words(study, indicator, unit_t["unit"], language),
         "units": values.bound(unit_t, "n_clusters"),

@@ -58,7 +58,8 @@ def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
     axes.invert_yaxis()
     axes.set_xlabel(text("axis_forms", language))
     axes.margins(x=0.12)
-    _legend(axes, columns=2)
+    _decimals(axes, language)
+    _legend(axes)
     return _finish(axes, study, language)
 
 
@@ -99,16 +100,15 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
         axes.text(-0.14, position, wrapped, transform=axes.get_yaxis_transform(), ha="right", va="center")
     axes.set_yticks(rows, labels, fontsize=7.5)
     axes.tick_params(axis="y", length=0)
-    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
     axes.set_ylim(len(items) - 0.4, -0.6)
     axes.set_xlim(max(-100, 10 * np.floor(left / 10) - 5), 128)
     ticks = [tick for tick in range(-100, 101, 25) if tick >= axes.get_xlim()[0]]
     axes.set_xticks(ticks, [str(abs(tick)) for tick in ticks])
     axes.set_xlabel(text("axis_answers", language))
     handles = [Patch(color=colour) for colour in colours] + [Patch(facecolor=_MISSING, hatch="////", edgecolor="white")]
-    names = [label(answer.labels, language) or f"{answer.code:g}" for answer in scale.valid]
-    axes.legend(handles, [*names, text("kind_dont_know", language)], loc="lower center", bbox_to_anchor=(0.3, 1),
-                ncols=3, frameon=False, fontsize=8)  # fmt: skip
+    names = [label(answer.labels, language) for answer in scale.valid] + [text("kind_dont_know", language)]
+    axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     return _finish(axes, study, language)
 
 
@@ -130,12 +130,13 @@ def levels(
             face = "white" if period == "before" else colour
             axes.plot(row["estimate"], at, marker, markersize=7, color=colour, markerfacecolor=face,
                       markeredgewidth=1.6, zorder=3, label=text(f"period_{period}", language) if not at else None)  # fmt: skip
-        parts = [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
-        names.append(": ".join([label(study.index[indicator].label, language)] * (len(indicators) > 1) + parts))
+        parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1)
+        parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
+        names.append(" – ".join(parts))
     _rows(axes, names)
     axes.set_xlabel(unit_words(study, indicators[0], found.loc[found["indicator"] == indicators[0], "unit"].iloc[0], language))
     _decimals(axes, language)
-    _legend(axes, columns=2)
+    _legend(axes)
     return _finish(axes, study, language)
 
 
@@ -165,7 +166,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
     unit = effects.loc[(effects["indicator"] == indicators[0]) & (effects["estimand"] == "change"), "unit"].iloc[0]
     axes.set_xlabel(text("axis_change", language, unit=unit_words(study, indicators[0], unit, language)))
     _decimals(axes, language)
-    _legend(axes, columns=len(present))
+    _legend(axes)
     return _finish(axes, study, language)
 
 
@@ -188,7 +189,7 @@ def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, ind
     unit = unit_words(study, indicator, rows["unit"].iloc[0], language)
     axes.set_xlabel(text("axis_change", language, unit=unit))
     _decimals(axes, language)
-    _legend(axes, columns=2)
+    _legend(axes)
     return _finish(axes, study, language)
 
 
@@ -210,7 +211,7 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.set_xticks(range(len(order)), [label(wave.label, language) for wave in waves])
     axes.set_ylabel(unit_words(study, indicator, found["unit"].iloc[0], language))
     axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
-    _legend(axes, columns=2)
+    _legend(axes)
     return _finish(axes, study, language)
 
 
@@ -219,14 +220,14 @@ def _axes(height: float) -> Axes:
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), [fill(name, 44) for name in names])
+    axes.set_yticks(range(len(names)), [fill(name, 48) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
 
 
-def _legend(axes: Axes, *, columns: int) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.2)
+def _legend(axes: Axes, *, columns: int = 2) -> None:
+    axes.figure.legend(loc="outside upper left", ncols=columns, frameon=False)
 
 
 def _formatter(ticks: np.ndarray, language: Language):
@@ -254,6 +255,5 @@ def _dark(colour: str) -> bool:
 
 def _finish(axes: Axes, study: Study, language: Language) -> Axes:
     if study.declared.study.simulated:
-        axes.figure.text(0.995, 0.005, text("simulated", language), ha="right", va="bottom", fontsize=8,
-                         color="#A33", weight="bold")  # fmt: skip
+        axes.figure.supxlabel(text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold")
     return axes

@@ -218,8 +218,8 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
     import pypandoc
 
     declared = study.declared.study
-    shown = {language, *_traits(study)}
-    source = "\n\n".join(_chapter(notebook, shown, output) for notebook in notebooks.values())
+    parts = [part for notebook in notebooks.values() for part in _parts(notebook, {language, *_traits(study)})]
+    source = _markdown(parts, output, language)
     metadata = {
         "title": label(declared.title, language),
         "author": label(declared.organisation, language),
@@ -253,26 +253,32 @@ def _traits(study: Study) -> set[str]:
     return traits
 
 
-def _chapter(notebook: Any, shown_tags: set[str], output: Path) -> str:
-    """A notebook's text, as far as all its tags are shown, and what its cells showed, as Markdown."""
-    parts = []
+def _parts(notebook: Any, tags: set[str]) -> Iterator[dict[str, Any]]:
+    """What a notebook shows, in order: its text as far as all its tags are wanted, and its cells' outputs."""
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and set(cell.metadata["tags"]) <= shown_tags:
-            parts.append(cell.source)
+        if cell.cell_type == "markdown" and set(cell.metadata["tags"]) <= tags:
+            yield {"kind": "text", "body": cell.source}
         for displayed in cell.get("outputs", []):
-            shown = displayed.get("data", {}).get(_MIME)
-            if shown is None:
-                continue
-            if shown["kind"] == "figure":
-                # The sandbox opens no files, so the picture itself stands in the text.
-                image = b64encode((output / shown["file"]).read_bytes()).decode("ascii")
-                parts.append(f"![{_plain(shown['caption'])}](data:image/svg+xml;base64,{image})")
-            elif shown["kind"] == "table":
-                parts.append(f"{shown['body']}\n: {_plain(shown['caption'])}")
-            else:
-                parts.append(shown["body"])
-    return "\n\n".join(parts)
+            if _MIME in displayed.get("data", {}):
+                yield displayed["data"][_MIME]
 
 
-def _plain(caption: str) -> str:
-    return caption.replace("[", "\\[").replace("]", "\\]")
+def _markdown(parts: list[dict[str, Any]], output: Path, language: Language) -> str:
+    """The parts as one Markdown document, tables and figures numbered."""
+    counted = {"table": 0, "figure": 0}
+    blocks = []
+    for part in parts:
+        kind = part["kind"]
+        if kind in counted:
+            counted[kind] += 1
+            caption = f"{text(f'caption_{kind}', language, n=counted[kind])} {part['caption']}"
+            caption = caption.replace("[", "\\[").replace("]", "\\]")
+        if kind == "figure":
+            # The sandbox opens no files, so the picture itself stands in the text.
+            image = b64encode((output / part["file"]).read_bytes()).decode("ascii")
+            blocks.append(f"![{caption}](data:image/svg+xml;base64,{image})")
+        elif kind == "table":
+            blocks.append(f"::: table\n{part['body']}\n: {caption}\n:::")
+        else:
+            blocks.append(part["body"])
+    return "\n\n".join(blocks)
