@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,12 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float =
             if not same:
                 rows.append([*key, name, a, b])
     return pd.DataFrame(rows, columns=[*keys, "column", "first", "second"])
+
+
+def read_effects(path: Path) -> pd.DataFrame:
+    """The effects table that a report saved as csv, every digit kept."""
+    words = {name: str for name, kind in COLUMNS.items() if kind is str}
+    frame = pd.read_csv(path, dtype=words, float_precision="round_trip", keep_default_na=False, na_values={
+        name: [""] for name, kind in COLUMNS.items() if kind is float
+    })  # fmt: skip
+    return make_effects(frame.to_dict("records"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -122,6 +123,8 @@ def run(
     target = Path(reports) / Path(folder).resolve().name
     with _replaced(target) as new:
         notebooks = _execute(study, new, language, progress)
+        origin = {"study": _relative(study.folder, target), "language": language, "allow_outside": allow_outside}
+        (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
         (new / "report.html").write_text(_html(study, new, notebooks, language), encoding="utf-8", newline="\n")
     return target
 
@@ -176,7 +179,7 @@ def _execute(
     for name, notebook in sources.items():
         _set_parameters(
             notebook,
-            folder=Path(relpath(study.folder.resolve(), output.resolve())).as_posix(),
+            folder=_relative(study.folder, output),
             output=".",
             language=language,
             allow_outside=study.allow_outside,
@@ -205,6 +208,11 @@ def _execute(
         notebook.metadata.pop("language_info", None)
         nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
     return sources
+
+
+def _relative(path: Path, start: Path) -> str:
+    """A path as seen from a report folder, so that nothing in it depends on the machine."""
+    return Path(relpath(path.resolve(), start.resolve())).as_posix()
 
 
 def _set_parameters(notebook: Any, **parameters: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,8 @@ from evalkit.encodings import fold
 from evalkit.language import Language, day, label, number, text
 from evalkit.study import Study
 from evalkit.values import Values, group_label, shown, shown_p, unit_words
+
+_NUMERIC = re.compile(r"–|(< )?[+−]?[\d.,]+( (đến|to|/) [+−]?[\d.,]+)?")
 
 
 def _titled(rows: list[dict[str, str]], language: Language) -> pd.DataFrame:
@@ -76,9 +80,22 @@ def record_sentence(survey: Survey, language: Language) -> str:
         kept=number(len(survey.responses), 0, language),
         dropped=number(int(actions.get("drop_row", 0)), 0, language),
         changed=number(int(actions.get("set", 0) + actions.get("blank", 0)), 0, language),
-        identifiers=number(len(survey.identifiers), 0, language),
         names=", ".join(f"«{name}»" for name in survey.identifiers) or "–",
     )
+
+
+def source_sentences(study: Study, language: Language) -> list[str]:
+    """Where the data come from, who answers for them and what the respondents agreed to, as far as declared."""
+    privacy, sentences = study.declared.privacy, []
+    if study.declared.study.source:
+        sentences.append(text("source", language, source=label(study.declared.study.source, language)))
+    if privacy.controller:
+        sentences.append(text("controller", language, controller=label(privacy.controller, language)))
+    if privacy.retain_until:
+        sentences.append(text("retained", language, until=day(privacy.retain_until, language)))
+    if privacy.consent:
+        sentences.append(text("consent", language, consent=label(privacy.consent, language)))
+    return sentences
 
 
 def decisions(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
@@ -221,10 +238,7 @@ def markdown(frame: pd.DataFrame) -> str:
     if frame.empty:
         return ""
     cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in frame.to_numpy()]
-    right = [
-        all(not cell or cell[0] in "0123456789+−–-<" for cell in column) and index > 0
-        for index, column in enumerate(zip(*cells, strict=True))
-    ]
+    right = [all(_NUMERIC.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
     lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)]) + "\n"

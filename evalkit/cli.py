@@ -1,0 +1,143 @@
+"""The command line: it drives the notebooks and prints; it contains no analysis."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import tomllib
+import unicodedata
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evalkit.errors import DataError
+from evalkit.language import LANGUAGES, Language, text
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Folder = Annotated[Path, typer.Argument(help="Thư mục khảo sát / study folder", show_default=False)]
+Speech = Annotated[str, typer.Option("--language", help="vi, en", show_default="study.toml")]
+Outside = Annotated[
+    bool, typer.Option("--allow-outside", help="Cho phép tệp ngoài thư mục / allow raw files outside the folder")
+]
+
+
+@app.command()
+def new(folder: Folder) -> None:
+    """Tạo thư mục khảo sát để điền / make a study folder to fill in."""
+    from evalkit.starting import start
+
+    with _told(None):
+        start(folder)
+        print(text("new_done", "vi", path=folder))
+
+
+@app.command()
+def check(folder: Folder, language: Speech = "", allow_outside: Outside = False) -> None:
+    """Tìm mọi lỗi của thư mục khảo sát / find everything that is wrong with a study folder."""
+    from evalkit.checking import check
+
+    with _told(folder, language) as speech:
+        study, survey = check(folder, allow_outside=allow_outside)
+        declared = study.declared
+        counts = {"rows": len(survey.coded), "units": len(declared.units), "waves": len(declared.waves)}
+        print(text("check_ok", speech, **counts))
+
+
+@app.command()
+def run(
+    folders: Annotated[list[Path], typer.Argument(help="Thư mục khảo sát / study folders", show_default=False)],
+    language: Speech = "",
+    reports: Annotated[Path, typer.Option(help="Thư mục báo cáo / folder of the reports")] = Path("reports"),
+    allow_outside: Outside = False,
+) -> None:
+    """Lập báo cáo / write the report."""
+    from rich.progress import Progress
+
+    from evalkit.report import run
+
+    for folder in folders:
+        with _told(folder, language) as speech, Progress(disable=not sys.stderr.isatty(), transient=True) as bar:
+            task = bar.add_task(text("run_progress", speech, name=folder.resolve().name))
+            written = run(
+                folder,
+                reports,
+                language=speech,
+                allow_outside=allow_outside,
+                progress=lambda done, total, bar=bar, task=task: bar.update(task, completed=done, total=total),
+            )
+            print(text("run_done", speech, path=written / "report.html"))
+
+
+@app.command()
+def verify(
+    report: Annotated[Path, typer.Argument(help="Thư mục báo cáo / report folder", show_default=False)],
+    language: Speech = "",
+) -> None:
+    """Tính lại từ dữ liệu thô và so sánh / compute again from raw and compare."""
+    from evalkit.verification import verify
+
+    with _told(None, language) as speech:
+        different, count = verify(report)
+        if len(different):
+            print(text("verify_differs", speech, count=len(different)))
+            print(different.to_string(index=False))
+            raise typer.Exit(1)
+        print(text("verify_same", speech, count=count))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Mở các sổ tay trong JupyterLab trên máy này / open the notebooks in JupyterLab, on this machine only."""
+    import subprocess
+
+    from evalkit.report import NOTEBOOKS
+
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args, str(NOTEBOOKS)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@contextmanager
+def _told(folder: Path | None, language: str = "") -> Any:
+    """The language to speak; problems are printed in it and end the command with exit code 1."""
+    speech = _speech(folder, language)
+    try:
+        yield speech
+    except DataError as error:
+        if len(error.problems) > 1:
+            print(text("check_problems", speech, count=len(error.problems)), file=sys.stderr)
+        print(error.message(speech), file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print(text("interrupted", speech), file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _speech(folder: Path | None, language: str) -> Language:
+    """The language asked for, else the study's, else Vietnamese."""
+    if language and language not in LANGUAGES:
+        raise typer.BadParameter(f"{language!r}: vi, en")
+    if not language and folder is not None:
+        try:
+            content = tomllib.loads((folder / "study.toml").read_text(encoding="utf-8-sig"))
+            language = content["study"]["language"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+    return language if language in LANGUAGES else "vi"  # type: ignore[return-value]
+
+
+def _without_marks(error: UnicodeError) -> tuple[str, int]:
+    """Letters that the console cannot show, without their marks: readable, where `?` is not."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end].replace("đ", "d").replace("Đ", "D").replace("−", "-")
+    plain = unicodedata.normalize("NFKD", found).encode("ascii", "ignore").decode("ascii")
+    return plain or "?", error.end
+
+
+def main() -> None:
+    """Entry point: a console that is not UTF-8 gets plain letters instead of an error."""
+    codecs.register_error("without_marks", _without_marks)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="without_marks")  # type: ignore[union-attr]
+    app()
