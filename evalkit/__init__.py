@@ -1,8 +1,8 @@
 """evalkit: from the raw files of a before/after pilot to a report whose every number can be recomputed.
 
-    >>> import evalkit as ek
-    >>> sorted(ek.__all__)[:3]
-    ['DataError', 'check', 'claims']
+>>> import evalkit as ek
+>>> sorted(ek.__all__)[:3]
+['DataError', 'check', 'claims']
 """
 
 from importlib import import_module
@@ -21,9 +21,19 @@ _HOMES = {
     "run": "report",
     "verify": "verification",
 }
-_ROOMS = ("claims", "comparison", "estimation", "figures", "indicators", "report", "simulation", "tables", "units")
+_ROOMS = (
+    "claims",
+    "comparison",
+    "estimation",
+    "figures",
+    "indicators",
+    "report",
+    "simulation",
+    "tables",
+    "units",
+)
 
-__all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604
+__all__ = [*_HOMES, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

@@ -132,9 +132,7 @@ def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[st
 
 def _change_claim(values: Values, indicator: str, group: str, words: Licence) -> Claim:
     language, study = values.language, values.study
-    before, after = (
-        values.row(indicator, group, "level", period, "linearised") for period in ("before", "after")
-    )
+    before, after = (values.row(indicator, group, "level", period, "linearised") for period in ("before", "after"))
     change = values.row(indicator, group, "change", CHANGE, "linearised")
     filled = {
         "group": text(f"in_group_{group}", language),

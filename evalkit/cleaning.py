@@ -109,7 +109,13 @@ class _Coder:
         self._mapped: dict[tuple[str, str], list[Any]] = {}
         self._problems: dict[tuple[str, str], Problem] = {}
         skipped = ("text", "identifier", "ignore")
-        keys = {self.roles.unit, self.roles.respondent, self.roles.cluster, self.roles.stratum, self.roles.weight}
+        keys = {
+            self.roles.unit,
+            self.roles.respondent,
+            self.roles.cluster,
+            self.roles.stratum,
+            self.roles.weight,
+        }
         self.items = [v for v in study.codebook.values() if v.type not in (*skipped, "key") and v.name not in keys]
 
     def code(self, raw: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -368,9 +374,7 @@ def _check_returned(coded: pd.DataFrame, study: Study) -> list[Problem]:
                 )
             if unit.code in wave.issued and wave.issued[unit.code] < found:
                 values["expected"] = wave.issued[unit.code]
-                problems.append(
-                    Problem("study.toml", "more_than_issued", values, column=f"waves[{position}].issued")
-                )
+                problems.append(Problem("study.toml", "more_than_issued", values, column=f"waves[{position}].issued"))
             if not found:
                 problems.append(Problem(wave.file, "unit_without_rows", {"found": unit.code}))
     return problems

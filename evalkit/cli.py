@@ -7,6 +7,8 @@ import sys
 import tomllib
 import unicodedata
 from contextlib import contextmanager
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Folder = Annotated[Path, typer.Argument(help="Thư mục khảo sát / study folder", show_default=False)]
 Speech = Annotated[str, typer.Option("--language", help="vi, en", show_default="study.toml")]
 Outside = Annotated[
-    bool, typer.Option("--allow-outside", help="Cho phép tệp ngoài thư mục / allow raw files outside the folder")
+    bool,
+    typer.Option("--allow-outside", help="Cho phép tệp ngoài thư mục / allow raw files outside the folder"),
 ]
 
 
@@ -58,15 +61,13 @@ def run(
     from evalkit.report import run
 
     for folder in folders:
-        with _told(folder, language) as speech, Progress(disable=not sys.stderr.isatty(), transient=True) as bar:
+        with (
+            _told(folder, language) as speech,
+            Progress(disable=not sys.stderr.isatty(), transient=True) as bar,
+        ):
             task = bar.add_task(text("run_progress", speech, name=folder.resolve().name))
-            written = run(
-                folder,
-                reports,
-                language=speech,
-                allow_outside=allow_outside,
-                progress=lambda done, total, bar=bar, task=task: bar.update(task, completed=done, total=total),
-            )
+            show = partial(bar.update, task)
+            written = run(folder, reports, language=speech, allow_outside=allow_outside, progress=show)
             print(text("run_done", speech, path=written / "report.html"))
 
 
@@ -139,5 +140,6 @@ def main() -> None:
     """Entry point: a console that is not UTF-8 gets plain letters instead of an error."""
     codecs.register_error("without_marks", _without_marks)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="without_marks")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="without_marks")
     app()

@@ -43,7 +43,12 @@ class Scale:
         return {
             fold(spelling): answer
             for answer in self.answers
-            for spelling in (f"{answer.code:g}", f"{answer.code:.1f}", *answer.labels.values(), *answer.synonyms)
+            for spelling in (
+                f"{answer.code:g}",
+                f"{answer.code:.1f}",
+                *answer.labels.values(),
+                *answer.synonyms,
+            )
             if spelling
         }
 

@@ -86,7 +86,13 @@ def _groups(design: Design) -> dict[str, list[str]]:
 
 
 def _group_rows(
-    means: DomainMeans, design: Design, group: str, units: list[str], items: list[str], index: Index, weights: str
+    means: DomainMeans,
+    design: Design,
+    group: str,
+    units: list[str],
+    items: list[str],
+    index: Index,
+    weights: str,
 ) -> list[dict]:
     wanted = [
         ("level", "before", _period_weights(design, "before", units)),
@@ -174,7 +180,9 @@ def _unit(index: Index, name: str, estimand: str) -> str:
 
 def _families(effects: pd.DataFrame, design: Design, plan: Plan) -> pd.Series:
     """Which rows are judged together: one role of the plan, one estimand, one method, units apart from arms."""
-    role = effects["indicator"].map(dict.fromkeys(plan.primary, "primary") | dict.fromkeys(plan.secondary, "secondary"))
+    role = effects["indicator"].map(
+        dict.fromkeys(plan.primary, "primary") | dict.fromkeys(plan.secondary, "secondary")
+    )
     kind = effects["group"].isin(list(design.arms)).map({True: "unit", False: "arm"})
     judged = effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo") & role.notna()
     group = kind.where(kind == "unit", effects["group"])

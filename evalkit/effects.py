@@ -11,14 +11,13 @@ import pandas as pd
 from scipy import stats
 
 KEY = ("indicator", "group", "estimand", "contrast", "method")
-_FLOAT = float
 COLUMNS: dict[str, type] = {
     **dict.fromkeys((*KEY, "unit"), str),
-    **dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high", "conf_level"), _FLOAT),
-    **dict.fromkeys(("statistic", "df", "p_value"), _FLOAT),
-    **dict.fromkeys(("conf_low_adjusted", "conf_high_adjusted", "p_adjusted"), _FLOAT),
+    **dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high", "conf_level"), float),
+    **dict.fromkeys(("statistic", "df", "p_value"), float),
+    **dict.fromkeys(("conf_low_adjusted", "conf_high_adjusted", "p_adjusted"), float),
     "adjustment": str,
-    **dict.fromkeys(("n_before", "n_after", "n_clusters"), _FLOAT),
+    **dict.fromkeys(("n_before", "n_after", "n_clusters"), float),
     "weights": str,
     "note": str,
 }
@@ -37,7 +36,7 @@ def make_effects(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"not columns of effects: {sorted(unknown)}")
     typed = {
-        name: pd.Series(frame[name] if name in frame else (np.nan if kind is float else ""), index=frame.index)
+        name: pd.Series(frame.get(name, np.nan if kind is float else ""), index=frame.index)
         for name, kind in COLUMNS.items()
     }
     result = pd.DataFrame(
@@ -111,9 +110,7 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float =
             if name in KEY:
                 continue
             a, b = row[f"{name}_first"], row[f"{name}_second"]
-            same = (
-                bool(np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)) if kind is float else a == b
-            )
+            same = bool(np.isclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)) if kind is float else a == b
             if not same:
                 rows.append([*key, name, a, b])
     return pd.DataFrame(rows, columns=[*keys, "column", "first", "second"])

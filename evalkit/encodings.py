@@ -16,11 +16,8 @@ def decode(data: bytes) -> str | None:
 
     UTF-8 with or without byte-order mark, UTF-16 with one, else Windows-1258 (Vietnamese).
     """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1258"]
-    for encoding in encodings:
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ["utf-16"] if marked else ["utf-8-sig", "cp1258"]:
         try:
             decoded = data.decode(encoding)
         except UnicodeError:

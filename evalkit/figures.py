@@ -106,7 +106,9 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     ticks = [tick for tick in range(-100, 101, 25) if tick >= axes.get_xlim()[0]]
     axes.set_xticks(ticks, [str(abs(tick)) for tick in ticks])
     axes.set_xlabel(text("axis_answers", language))
-    handles = [Patch(color=colour) for colour in colours] + [Patch(facecolor=_MISSING, hatch="////", edgecolor="white")]
+    handles = [Patch(color=colour) for colour in colours] + [
+        Patch(facecolor=_MISSING, hatch="////", edgecolor="white")
+    ]
     names = [label(answer.labels, language) for answer in scale.valid] + [text("kind_dont_know", language)]
     axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     return _finish(axes, study, language)
@@ -129,12 +131,14 @@ def levels(
             axes.plot([row["conf_low"], row["conf_high"]], [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
             face = "white" if period == "before" else colour
             axes.plot(row["estimate"], at, marker, markersize=7, color=colour, markerfacecolor=face,
-                      markeredgewidth=1.6, zorder=3, label=text(f"period_{period}", language) if not at else None)  # fmt: skip
+                      markeredgewidth=1.6, zorder=3, label=None if at else text(f"period_{period}", language))  # fmt: skip
         parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1)
         parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
         names.append(" – ".join(parts))
     _rows(axes, names)
-    axes.set_xlabel(unit_words(study, indicators[0], found.loc[found["indicator"] == indicators[0], "unit"].iloc[0], language))
+    axes.set_xlabel(
+        unit_words(study, indicators[0], found.loc[found["indicator"] == indicators[0], "unit"].iloc[0], language)
+    )
     _decimals(axes, language)
     _legend(axes)
     return _finish(axes, study, language)
@@ -181,7 +185,10 @@ def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, ind
     pilot = (rows["group"].map(study.design.arms) == "pilot").to_numpy()
     at = np.arange(len(rows))
     axes.hlines(at, rows["conf_low_adjusted"], rows["conf_high_adjusted"], color="#999999", linewidth=1.2)
-    for arm, marker, colour, chosen in (("pilot", "D", PILOT, pilot), ("comparison", "o", COMPARISON, ~pilot)):
+    for arm, marker, colour, chosen in (
+        ("pilot", "D", PILOT, pilot),
+        ("comparison", "o", COMPARISON, ~pilot),
+    ):
         axes.plot(rows["estimate"].to_numpy()[chosen], at[chosen], marker, color=colour, markersize=6,
                   linestyle="none", label=text(f"group_{arm}", language))  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -198,7 +205,9 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     waves = study.declared.waves
     order = [wave.code for wave in waves]
     found = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "level")]
-    table = found[found["contrast"].isin(order)].pivot(index="contrast", columns="group", values="estimate").loc[order]
+    table = (
+        found[found["contrast"].isin(order)].pivot(index="contrast", columns="group", values="estimate").loc[order]
+    )
     axes = _axes(3.6)
     for unit, arm in study.design.arms.items():
         if arm == "comparison":
@@ -230,7 +239,7 @@ def _legend(axes: Axes, *, columns: int = 2) -> None:
     axes.figure.legend(loc="outside upper left", ncols=columns, frameon=False)
 
 
-def _formatter(ticks: np.ndarray, language: Language):
+def _formatter(ticks: np.ndarray, language: Language) -> mpl.ticker.FuncFormatter:
     step = np.diff(ticks).min() if len(ticks) > 1 else 1
     decimals = next((digits for digits in range(8) if abs(round(step, digits) - step) < 1e-9), 8)
     return mpl.ticker.FuncFormatter(lambda value, _: number(value, decimals, language))
@@ -255,5 +264,7 @@ def _dark(colour: str) -> bool:
 
 def _finish(axes: Axes, study: Study, language: Language) -> Axes:
     if study.declared.study.simulated:
-        axes.figure.supxlabel(text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold")
+        axes.figure.supxlabel(
+            text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
+        )
     return axes

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from evalkit.study import DESIGN_COLUMNS, Index, Node
 from evalkit.codebook import Codebook, Scale, Variable
+from evalkit.study import DESIGN_COLUMNS, Index, Node
 
 
 def score(responses: pd.DataFrame, index: Index, codebook: Codebook) -> pd.DataFrame:
@@ -81,6 +81,12 @@ def answer_shares(
         for kind in ("dont_know", "refused", "not_applicable", "blank"):
             chosen = part["kind"] == kind
             rows.append(
-                (period, kind, np.nan, int(chosen.sum()), 100 * part.loc[chosen, "weight"].sum() / part["weight"].sum())
+                (
+                    period,
+                    kind,
+                    np.nan,
+                    int(chosen.sum()),
+                    100 * part.loc[chosen, "weight"].sum() / part["weight"].sum(),
+                )
             )
     return pd.DataFrame(rows, columns=["period", "kind", "code", "n", "share"])

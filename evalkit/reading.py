@@ -47,7 +47,12 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
         columns.pop()
     wanted = [variable for variable in codebook.values() if variable.type != "ignore"]
     problems = [
-        Problem(wave.file, "raw_column_missing", {"found": variable.column, "variable": variable.name}, header.line)
+        Problem(
+            wave.file,
+            "raw_column_missing",
+            {"found": variable.column, "variable": variable.name},
+            header.line,
+        )
         for variable in wanted
         if fold(variable.column) not in columns
     ]
@@ -55,7 +60,10 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
         Problem(
             wave.file,
             "raw_column_unknown",
-            {"found": header.cells[at].strip(), "expected": nearest(column, [v.column for v in codebook.values()])},
+            {
+                "found": header.cells[at].strip(),
+                "expected": nearest(column, [v.column for v in codebook.values()]),
+            },
             header.line,
         )
         for at, column in enumerate(columns)
@@ -69,8 +77,8 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
     below = [row for row in rows if row.line > header.line]
     for row in below:
         if any(cell.strip() for cell in row.cells[len(columns) :]):
-            values = {"found": len(row.cells), "expected": len(columns)}
-            problems.append(Problem(wave.file, "row_ragged", values, row.line))
+            ragged = {"found": len(row.cells), "expected": len(columns)}
+            problems.append(Problem(wave.file, "row_ragged", ragged, row.line))
     if not below:
         problems.append(Problem(wave.file, "no_rows", line=header.line))
     raise_any(problems)

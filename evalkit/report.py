@@ -1,4 +1,4 @@
-"""Notebooks → documents: run them on a study, collect what they show, and write the report as a whole or not at all."""
+"""Notebooks → documents: run them on a study, and write what they show as a whole report or not at all."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class Paper:
         """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel."""
         caption = self._caption(f"table_{name}", values)
         self._save(f"tables/{self._file(name, values)}.csv", frame.to_csv(index=False).encode("utf-8-sig"))
-        self._show(f"**{caption}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption, "body": markdown(frame)})
+        self._show(
+            f"**{caption}**\n\n{markdown(frame)}",
+            {"kind": "table", "caption": caption, "body": markdown(frame)},
+        )
 
     def figure(self, name: str, axes: Any, **values: Any) -> None:
         """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG in figures/."""
@@ -108,7 +111,7 @@ def run(
     *,
     language: Language | None = None,
     allow_outside: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[..., None] | None = None,
 ) -> Path:
     """Run the notebooks on a study folder and write `<reports>/<study>/`; returns that folder.
 
@@ -123,7 +126,11 @@ def run(
     target = Path(reports) / Path(folder).resolve().name
     with _replaced(target) as new:
         notebooks = _execute(study, new, language, progress)
-        origin = {"study": _relative(study.folder, target), "language": language, "allow_outside": allow_outside}
+        origin = {
+            "study": _relative(study.folder, target),
+            "language": language,
+            "allow_outside": allow_outside,
+        }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
         (new / "report.html").write_text(_html(study, new, notebooks, language), encoding="utf-8", newline="\n")
     return target
@@ -166,9 +173,7 @@ def _held_open(target: Path) -> str | None:
     return None
 
 
-def _execute(
-    study: Study, output: Path, language: Language, progress: Callable[[int, int], None] | None
-) -> dict[str, Any]:
+def _execute(study: Study, output: Path, language: Language, progress: Callable[..., None] | None) -> dict[str, Any]:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -189,7 +194,7 @@ def _execute(
             nonlocal done
             done += 1
             if progress:
-                progress(done, total)
+                progress(completed=done, total=total)
 
         client = NotebookClient(
             notebook,
@@ -240,7 +245,12 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
     with as_file(files("evalkit") / "templates") as templates:
         styles = (templates / "report.css").read_text(encoding="utf-8")
         command = [pypandoc.get_pandoc_path(), "--sandbox", "--standalone", "--toc", "--toc-depth=2"]
-        command += ["--number-sections", "--columns=10000", "--wrap=none", f"--template={templates / 'report.html'}"]
+        command += [
+            "--number-sections",
+            "--columns=10000",
+            "--wrap=none",
+            f"--template={templates / 'report.html'}",
+        ]
         command += [f"--from={_READER}", "--to=html5", f"--variable=styles={styles}"]
         command += [f"--metadata={key}={value}" for key, value in metadata.items()]
         result = subprocess.run(command, input=source.encode("utf-8"), capture_output=True, check=False)
@@ -251,7 +261,7 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
 
 def _traits(study: Study) -> set[str]:
     """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
-    traits = {study.declared.study.row}
+    traits: set[str] = {study.declared.study.row}
     if "comparison" in study.design.arms.values():
         traits.add("comparison")
     if len(study.declared.waves) > 2:

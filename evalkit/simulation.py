@@ -167,9 +167,7 @@ def simulate_pilot(model: PilotModel, *, seed: int) -> Pilot:
     structural = _latent_means(model, treated=True)
     realised = structural + shocks.repeat(sizes, axis=-1)
 
-    frames = [
-        _interviews(model, unit, latent, rng) for unit, latent in zip(model.units, realised, strict=True)
-    ]
+    frames = [_interviews(model, unit, latent, rng) for unit, latent in zip(model.units, realised, strict=True)]
     answers = pd.concat([frame for wave in zip(*frames, strict=True) for frame in wave], ignore_index=True)
 
     in_pilot = np.array([unit.arm == "pilot" for unit in model.units])

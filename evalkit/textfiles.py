@@ -84,12 +84,8 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[
     ]
     for row in rows:
         if any(cell.strip() for cell in row.cells[len(names) :]):
-            problems.append(
-                Problem(name, "row_ragged", {"found": len(row.cells), "expected": len(names)}, row.line)
-            )
+            problems.append(Problem(name, "row_ragged", {"found": len(row.cells), "expected": len(names)}, row.line))
     if problems:
         raise DataError(problems)
     blank = dict.fromkeys(known, "")
-    return [
-        blank | dict(zip(names, map(str.strip, row.cells), strict=False)) | {"line": row.line} for row in rows
-    ]
+    return [blank | dict(zip(names, map(str.strip, row.cells), strict=False)) | {"line": row.line} for row in rows]

@@ -146,14 +146,10 @@ def build_model(study: dict[str, Any], index: dict[str, Any]) -> PilotModel:
     )
 
 
-def fill_in(
-    pilot: Pilot, study: dict[str, Any], wave: dict[str, Any], rng: np.random.Generator
-) -> pd.DataFrame:
+def fill_in(pilot: Pilot, study: dict[str, Any], wave: dict[str, Any], rng: np.random.Generator) -> pd.DataFrame:
     """The forms of a wave, faultless, by variable of codebook.csv; `unit` keeps the order of study.toml."""
     answers = pilot.answers[pilot.answers["wave"] == wave["period"]].reset_index(drop=True)
-    number = answers["respondent"].map(
-        {code: n for n, code in enumerate(pilot.answers["respondent"].unique())}
-    )
+    number = answers["respondent"].map({code: n for n, code in enumerate(pilot.answers["respondent"].unique())})
     names = {
         unit["code"]: name["vi"]
         for unit in study["units"]
@@ -295,10 +291,7 @@ def write_xlsx(texts: pd.DataFrame, codebook: pd.DataFrame, path: Path, rng: np.
     for form in texts.itertuples(index=False):
         kept_as_text = rng.random() < 0.5
         sheet.append(
-            [
-                (text or None) if kept_as_text else native(text, kind)
-                for text, kind in zip(form, kinds, strict=True)
-            ]
+            [(text or None) if kept_as_text else native(text, kind) for text, kind in zip(form, kinds, strict=True)]
         )
     for row in sheet.iter_rows():
         for cell in row:

@@ -1,0 +1,43 @@
+# make report, make test: everything is set up on the way. STUDY=path/to/folder reports on one study folder.
+PYTHON ?= python3
+STUDY ?= data/nga-bay data/organ-donations
+BIN = .venv/bin
+READY = .venv/ready
+
+.PHONY: report test test-slow lab setup check reference lock
+
+report: $(READY)
+	$(BIN)/evalkit run $(STUDY)
+
+test: $(READY)
+	$(BIN)/python -X warn_default_encoding -m pytest -q
+
+test-slow: $(READY)
+	$(BIN)/python -X warn_default_encoding -m pytest -q -m slow
+
+lab: $(READY)
+	$(BIN)/evalkit lab
+
+setup: $(READY)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# R and its package survey are needed only here: the tests read the csv that this writes.
+reference:
+	Rscript tests/reference/estimation.R
+
+# uv is needed only here.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+		--group test --group dev pyproject.toml -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
