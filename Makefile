@@ -4,7 +4,7 @@ STUDY ?= data/nga-bay data/organ-donations
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: report test test-slow lab setup check reference lock
+.PHONY: report test test-slow lab setup check notebooks reference lock
 
 report: $(READY)
 	$(BIN)/evalkit run $(STUDY)
@@ -24,6 +24,11 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The committed notebooks carry their outputs for the demonstration pilot.
+notebooks: $(READY)
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN \
+		--ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.enabled=False notebooks/*.ipynb
 
 # R and its package survey are needed only here: the tests read the csv that this writes.
 reference:

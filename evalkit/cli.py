@@ -125,7 +125,7 @@ def _speech(folder: Path | None, language: str) -> Language:
             language = content["study"]["language"]
         except (OSError, ValueError, KeyError, TypeError):
             pass
-    return language if language in LANGUAGES else "vi"  # type: ignore[return-value]
+    return language if language in LANGUAGES else "vi"
 
 
 def _without_marks(error: UnicodeError) -> tuple[str, int]:

@@ -130,8 +130,9 @@ def levels(
             row = pair.loc[period]
             axes.plot([row["conf_low"], row["conf_high"]], [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
             face = "white" if period == "before" else colour
+            name = None if at else text(f"period_{period}", language)
             axes.plot(row["estimate"], at, marker, markersize=7, color=colour, markerfacecolor=face,
-                      markeredgewidth=1.6, zorder=3, label=None if at else text(f"period_{period}", language))  # fmt: skip
+                      markeredgewidth=1.6, zorder=3, label=name)  # fmt: skip
         parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1)
         parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
         names.append(" – ".join(parts))

@@ -26,7 +26,7 @@ from evalkit.tables import markdown
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after")
-_MIME = "application/vnd.evalkit+json"
+_MARK = "evalkit"  # the key of output metadata under which a notebook says what it shows
 # Raw HTML and TeX stay off: a label from a study file is data, never markup.
 _READER = "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-yaml_metadata_block-smart"
 
@@ -53,10 +53,7 @@ class Paper:
         """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel."""
         caption = self._caption(f"table_{name}", values)
         self._save(f"tables/{self._file(name, values)}.csv", frame.to_csv(index=False).encode("utf-8-sig"))
-        self._show(
-            f"**{caption}**\n\n{markdown(frame)}",
-            {"kind": "table", "caption": caption, "body": markdown(frame)},
-        )
+        self._show(f"**{caption}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption})
 
     def figure(self, name: str, axes: Any, **values: Any) -> None:
         """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG in figures/."""
@@ -71,7 +68,7 @@ class Paper:
         self._save(f"figures/{file}.svg", _rendered(figure, "svg", 300))
         plt.close(figure)
         shown = {"kind": "figure", "file": f"figures/{file}.svg", "caption": caption}
-        display({"image/png": png, "text/plain": caption, _MIME: shown}, raw=True)
+        display({"image/png": png, "text/plain": caption}, metadata={_MARK: shown}, raw=True)
 
     def data(self, name: str, frame: pd.DataFrame) -> None:
         """Save a table of data unrounded, as <name>.csv."""
@@ -95,7 +92,7 @@ class Paper:
     def _show(self, source: str, shown: dict[str, Any]) -> None:
         from IPython.display import display
 
-        display({"text/markdown": source, "text/plain": source, _MIME: {"body": source} | shown}, raw=True)
+        display({"text/markdown": source}, metadata={_MARK: shown}, raw=True)
 
 
 def _rendered(figure: Any, kind: str, dpi: int) -> bytes:
@@ -277,8 +274,8 @@ def _parts(notebook: Any, tags: set[str]) -> Iterator[dict[str, Any]]:
         if cell.cell_type == "markdown" and set(cell.metadata["tags"]) <= tags:
             yield {"kind": "text", "body": cell.source}
         for displayed in cell.get("outputs", []):
-            if _MIME in displayed.get("data", {}):
-                yield displayed["data"][_MIME]
+            if _MARK in displayed.get("metadata", {}):
+                yield displayed["metadata"][_MARK] | {"body": displayed["data"].get("text/markdown", "")}
 
 
 def _markdown(parts: list[dict[str, Any]], output: Path, language: Language) -> str:
@@ -296,7 +293,8 @@ def _markdown(parts: list[dict[str, Any]], output: Path, language: Language) -> 
             image = b64encode((output / part["file"]).read_bytes()).decode("ascii")
             blocks.append(f"![{caption}](data:image/svg+xml;base64,{image})")
         elif kind == "table":
-            blocks.append(f"::: table\n{part['body']}\n: {caption}\n:::")
+            rows = part["body"].partition("\n\n")[2]
+            blocks.append(f"::: table\n{rows}\n: {caption}\n:::")
         else:
             blocks.append(part["body"])
     return "\n\n".join(blocks)

@@ -1,0 +1,200 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from evalkit.estimation import domain_means
+
+TESTS = Path(__file__).parent
+REFERENCE = pd.read_csv(TESTS / "reference/estimation.csv").query("case != 'versions'")
+DESIGNS = {  # case of estimation.R: file, domain, weight, cluster, stratum
+    "apiclus1": ("survey_apiclus1.csv", "stype", "pw", "dnum", None),
+    "apiclus1 years": ("survey_apiclus1.csv", "year", "pw", "dnum", None),
+    "apiclus2": ("survey_apiclus2.csv", "stype", "pw", "dnum", None),
+    "apistrat": ("survey_apistrat.csv", "comp.imp", "pw", None, "stype"),
+    "apistrat stype": ("survey_apistrat.csv", "stype", "pw", None, "stype"),
+    "nhanes": ("survey_nhanes.csv", "agecat", "WTMEC2YR", "psu", "SDMVSTRA"),
+    "nhanes race": ("survey_nhanes.csv", "race", "WTMEC2YR", "psu", "SDMVSTRA"),
+    "panel villages": ("panel.csv", "domain", "weight", "village", "unit"),
+    "panel respondents": ("panel.csv", "domain", "weight", "respondent", "unit"),
+    "panel unweighted": ("panel.csv", "domain", None, "village", None),
+    "panel pooled": ("panel.csv", "wave", "weight", "village", "unit"),
+}
+DID = {"A|after": 1, "A|before": -1, "B|after": -0.5, "B|before": 0.5, "C|after": -0.5, "C|before": 0.5}
+
+
+def shared(file):
+    path = TESTS / "../../shared/data" / file
+    if not path.exists():
+        pytest.skip(f"{file}: not part of the repository, its licence does not allow it")
+    return pd.read_csv(path)
+
+
+def estimate(case, items):
+    file, domain, *roles = DESIGNS[case]
+    frame = pd.read_csv(TESTS / "reference/panel.csv") if file == "panel.csv" else shared(f"packages/{file}")
+    if domain == "domain":
+        frame["domain"] = frame["unit"] + "|" + frame["wave"]
+    if domain == "year":
+        frame = frame.melt(["dnum", "pw"], ["api00", "api99"], var_name="year", value_name="api")
+    if "psu" in roles:  # numbered anew in each stratum
+        frame["psu"] = frame["SDMVSTRA"] * 100 + frame["SDMVPSU"]
+    weight, cluster, stratum = (frame[role] if role else None for role in roles)
+    frame[domain] = frame[domain].astype(str).str.removesuffix(".0")
+    return domain_means(frame[items], frame[domain], weight=weight, cluster=cluster, stratum=stratum)
+
+
+@pytest.mark.parametrize("case", REFERENCE["case"].unique())
+def test_agrees_with_r_survey(case):
+    values = REFERENCE[REFERENCE["case"] == case].set_index(["item", "quantity"])["value"]
+    expected, found = values.astype(float).to_dict(), {}
+    items = list(dict.fromkeys(item for item, _ in expected))
+    means = estimate(case, items)
+    for item, quantity in expected:
+        contrast, _, name = quantity.rpartition(": ")
+        chosen = DID if contrast == "did" else dict(zip(contrast.split(" - "), (1, -1), strict=False))
+        result = means.contrast([chosen.get(label, 0) for label in means.domain])
+        found[item, quantity] = getattr(result, name)[0, items.index(item)]
+    assert found == pytest.approx(expected, rel=1e-8)
+
+
+def test_survey_package_vignette():
+    """Published with a population of 757 districts, 15 of them drawn: the errors are one factor apart."""
+    means, factor = estimate("apiclus1 years", ["api"]), np.sqrt(1 - 15 / 757)
+    assert means.estimate.ravel().round(5).tolist() == [644.16940, 606.97814]
+    assert (factor * means.std_error).ravel().round(5).tolist() == [23.54224, 24.22504]
+    change = means.contrast([1, -1])
+    found = stats.t.interval(0.95, change.df, change.estimate, factor * change.std_error)
+    assert np.ravel(found).round(5).tolist() == [30.57417, 43.80835]
+
+
+def test_card_krueger_1994_table_3():
+    """Full-time equivalents: rows 1 and 2 of all stores, row 4 of the 384 seen twice (AER 84(4))."""
+    frame = shared("card_krueger/card-krueger.csv").dropna(subset="fte")
+    frame["state"], frame["store"] = frame["nj"].map({1: "NJ", 0: "PA"}), 2 * frame["id"] + frame["nj"]
+    twice = frame[frame.groupby("store")["id"].transform("size") == 2]
+    everyone, balanced = (
+        domain_means(f[["fte"]], f["state"] + f["d"].astype(str), cluster=f["store"], stratum=f["state"])
+        for f in (frame, twice)
+    )
+    assert everyone.domain.tolist() == ["NJ0", "NJ1", "PA0", "PA1"]
+    assert everyone.estimate.ravel().round(2).tolist() == [20.44, 21.03, 23.33, 21.17]
+    assert everyone.std_error.ravel().round(2).tolist() == [0.51, 0.52, 1.35, 0.94]
+    changes = balanced.contrast([[0, 0, -1, 1], [-1, 1, 0, 0], [-1, 1, 1, -1]])
+    assert changes.clusters[2, 0] == 384
+    assert changes.estimate.ravel().round(2).tolist() == [-2.28, 0.47, 2.75]
+    assert changes.std_error.ravel().round(2).tolist() == [1.25, 0.48, 1.34]
+
+
+def by_hand(rows, stratum_of, contrast):
+    """One item, one contrast, as the docstring of `domain_means` says it: estimate, standard error, df."""
+    answers = {d: [(c, w, y) for c, e, w, y in rows if e == d and y is not None] for d in contrast}
+    own = {d: {c for c, _, _ in found} for d, found in answers.items()}
+    present = set().union(*own.values())
+    df = len(present) - len({stratum_of[c] for c in present})
+    if not all(answers.values()):
+        return np.nan, np.nan, df
+    size = {d: sum(w for _, w, _ in found) for d, found in answers.items()}
+    mean = {d: sum(w * y for _, w, y in found) / size[d] for d, found in answers.items()}
+    scores = [(c, L * w * (y - mean[d]) / size[d]) for d, L in contrast.items() for c, w, y in answers[d]]
+    unknown, variance = df < 1 or min(map(len, own.values())) < 2, 0.0
+    for h in set(stratum_of):
+        clusters = {c for c, *_ in rows if stratum_of[c] == h}
+        u = [sum(score for owner, score in scores if owner == c) for c in clusters]
+        unknown |= len(u) == 1 and clusters <= present
+        variance += sum((one - sum(u) / len(u)) ** 2 for one in u) * len(u) / max(len(u) - 1, 1)
+    return sum(L * mean[d] for d, L in contrast.items()), np.nan if unknown else np.sqrt(variance), df
+
+
+answer = st.none() | st.integers(1, 5)
+row = st.tuples(st.integers(0, 6), st.sampled_from("abc"), st.sampled_from([0.25, 1.0, 1.7, 40.0]), answer, answer)
+samples = st.lists(row, min_size=2, max_size=40)  # cluster, domain, weight and two items
+strata = st.lists(st.integers(0, 2), min_size=7, max_size=7)
+
+
+def from_rows(rows, stratum_of, relabel=str, scale=1.0):
+    cluster, domain, weight, *items = zip(*rows, strict=True)
+    roles = (domain, cluster, [stratum_of[c] for c in cluster])
+    domain, cluster, stratum = ([relabel(str(label)) for label in labels] for labels in roles)
+    values, weight = np.array(items, dtype=float).T, scale * np.array(weight)
+    return domain_means(values, domain, weight=weight, cluster=cluster, stratum=stratum)
+
+
+def assert_same(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=300)
+@given(rows=samples, stratum_of=strata, L=st.tuples(*3 * [st.sampled_from([-1, 0, 0.5, 1])]))
+def test_agrees_with_the_formula_written_out(rows, stratum_of, L):
+    means = from_rows(rows, stratum_of)
+    wanted = [{label: 1} for label in means.domain]
+    wanted.append({label: c for label, c in zip(means.domain, L, strict=False) if c} or {means.domain[0]: 2})
+    result = means.contrast([[chosen.get(label, 0) for label in means.domain] for chosen in wanted])
+    for item in (0, 1):
+        one = [(c, d, w, answers[item]) for c, d, w, *answers in rows]
+        expected = np.array([by_hand(one, stratum_of, chosen) for chosen in wanted])
+        assert_same(np.c_[result.estimate, result.std_error, result.df][:, item::2], expected)
+        assert_same(np.c_[means.estimate, means.std_error, means.df][:, item::2], expected[:-1])
+
+
+@settings(deadline=None)
+@given(rows=samples, stratum_of=strata, data=st.data(), scale=st.sampled_from([1e-3, 0.3, 7.0, 1e6]))
+def test_order_labels_and_scale_of_weights_do_not_matter(rows, stratum_of, data, scale):
+    backwards = dict(zip("abc0123456", "zyxwvutsrq", strict=True))
+    first = from_rows(rows, stratum_of)
+    second = from_rows(data.draw(st.permutations(rows)), stratum_of, backwards.get, scale)
+    assert second.domain[::-1].tolist() == [backwards[label] for label in first.domain]
+    for name in ("n", "estimate", "std_error", "df", "clusters"):
+        assert_same(getattr(second, name)[::-1], getattr(first, name))
+
+
+@settings(deadline=None, max_examples=50)
+@given(L=st.lists(st.integers(1, 9), min_size=12, max_size=12).map(np.array))
+def test_contrasts_are_linear(L):
+    means = estimate("panel villages", ["satisfaction", "waiting"])
+    a, b = L[:6], L[6:] + 10  # no coefficient of a - b is zero: that would leave a domain out
+    result = means.contrast([a, b, a + b, a - b, -2 * a])
+    (one, two, total, gap, minus), variance = result.estimate, result.std_error**2
+    assert_same([total, gap, minus], [one + two, one - two, -2 * one])
+    assert_same(variance[2:4].sum(axis=0), 2 * variance[:2].sum(axis=0))
+    assert_same(variance[4], 4 * variance[0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"values": [1.0, 2.0, 3.0]}, r"values must be \(n, k\), got 1 dimensions"),
+        ({"domain": ["a"] * 2}, r"domain must be \(3,\), got \(2,\)"),
+        ({"cluster": [1, np.nan, 2]}, "cluster has missing labels"),
+        pytest.param({"domain": pd.array(["a", pd.NA, "b"])}, "missing", marks=pytest.mark.xfail(strict=True)),
+        ({"stratum": ["a", "a", None]}, "stratum has missing labels"),
+        *[({"weight": w}, "weight must be") for w in ([1, 1], [1, 0, 1], [1, -1, 1], [1, np.nan, 1])],
+        ({"cluster": [1, 1, 2], "stratum": [1, 2, 2]}, "a cluster lies in two strata"),
+        ({"L": [1, -1, 0]}, "L has 3 columns for 2 domains"),
+    ],
+)
+def test_refuses(changed, message):
+    arguments = {"values": [[1.0], [2.0], [3.0]], "domain": ["a", "a", "b"], "L": [1, -1]} | changed
+    L = arguments.pop("L")
+    with pytest.raises(ValueError, match=message):
+        domain_means(**arguments).contrast(L)
+
+
+def test_one_cluster_or_no_answer_is_not_a_number():
+    values = [[1.0], [2.0], [4.0], [5.0], [7.0], [np.nan]]
+    means = domain_means(values, list("aabbcd"), cluster=[1, 2, 3, 3, 2, 1])
+    assert_same(means.estimate.ravel(), [1.5, 4.5, 7.0, np.nan])
+    assert_same(means.std_error.ravel(), [np.sqrt(3 / 2 * 2 * 0.25**2), np.nan, np.nan, np.nan])
+    assert means.clusters.ravel().tolist() == [2, 1, 1, 0]
+    assert np.isnan(means.contrast([[1, -1, 0, 0], [1, 0, 0, -1]]).std_error).all()
+
+
+@pytest.mark.parametrize("value", [3.0, pytest.param(0.1, marks=pytest.mark.xfail(strict=True))])
+def test_constant_answers_have_no_error(value):
+    change = domain_means(np.full((12, 1), value), np.repeat(["a", "b"], 6)).contrast([-1, 1])
+    assert (change.estimate.item(), change.std_error.item()) == (0, 0)
