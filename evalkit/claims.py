@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from evalkit.comparison import CHANGE, DID
-from evalkit.language import Language, label, listing, text
+from evalkit.language import Language, label, listing, plain, text
 from evalkit.study import Study
 from evalkit.values import Values, unit_words
 
@@ -126,7 +126,7 @@ def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[st
             found.append(f"### {text(f'outcomes_{role}', language)}")
         for outcome in outcomes:
             sentences = " ".join(claim.text for claim in claims if claim.indicator == outcome)
-            found.append(f"**{label(study.index[outcome].label, language)}.** {sentences}")
+            found.append(f"**{plain(label(study.index[outcome].label, language))}.** {sentences}")
     return found
 
 
@@ -138,14 +138,14 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
         "group": text(f"in_group_{group}", language),
         "before": values.bound(before),
         "after": values.bound(after),
-        "level_unit": unit_words(study, indicator, before["unit"], language),
+        "level_unit": plain(unit_words(study, indicator, before["unit"], language)),
         "n_before": values.bound(before, "n_before"),
         "n_after": values.bound(after, "n_after"),
         "rows": text(f"rows_{study.declared.study.row}", language),
     }
     if words == "describe":
         return Claim(indicator, "level", "none", text("claim_described", language, **filled))
-    filled |= {"change": values.bound(change), "unit": unit_words(study, indicator, change["unit"], language)}
+    filled |= {"change": values.bound(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
     if pd.isna(change["conf_low_adjusted"]):
         return Claim(indicator, "change", "none", text("claim_no_interval", language, **filled))
     verdict = direction(change)
@@ -161,7 +161,7 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     verdict: Direction = direction(unit_t) if supported else "none"
     filled = {
         "change": values.bound(unit_t),
-        "unit": unit_words(study, indicator, unit_t["unit"], language),
+        "unit": plain(unit_words(study, indicator, unit_t["unit"], language)),
         "units": values.bound(unit_t, "n_clusters"),
         "p": values.bound(placebo, "p_value"),
         **_interval(values, unit_t),

@@ -86,7 +86,8 @@ def with_adjustment(effects: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
     reach = stats.t.ppf((1 + level) / 2, rows["df"].where(rows["df"] > 0)) * rows["std_error"]
     result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
     result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
-    result.loc[members.index, "p_adjusted"] = -np.expm1(size * np.log1p(-rows["p_value"]))
+    with np.errstate(divide="ignore"):  # a p-value of 1 stays 1
+        result.loc[members.index, "p_adjusted"] = -np.expm1(size * np.log1p(-rows["p_value"]))
     result.loc[members.index, "adjustment"] = [f"sidak ({m:.0f})" if m > 1 else "none" for m in size]
     return result
 
@@ -119,7 +120,7 @@ def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float =
 def read_effects(path: Path) -> pd.DataFrame:
     """The effects table that a report saved as csv, every digit kept."""
     words = {name: str for name, kind in COLUMNS.items() if kind is str}
-    frame = pd.read_csv(path, dtype=words, float_precision="round_trip", keep_default_na=False, na_values={
+    frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values={
         name: [""] for name, kind in COLUMNS.items() if kind is float
     })  # fmt: skip
     return make_effects(frame.to_dict("records"))

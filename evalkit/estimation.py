@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -38,12 +39,14 @@ class DomainMeans:
     _pair_domain: NDArray[np.int64]
     _pair_cluster: NDArray[np.int64]
     _stratum: NDArray[np.int64]  # (clusters,)
+    _scale: Floats  # (k,): largest absolute value, against which rounding is told from variation
 
     def contrast(self, L: ArrayLike) -> Contrasts:
         """Linear contrasts: `L` (C, D) holds one row of coefficients a contrast.
 
         Where a coefficient is not zero, a domain without a valid answer makes the contrast NaN; a domain that
-        rests on one cluster, or a stratum that has one, makes the standard error NaN, never a silent zero.
+        rests on one cluster, a stratum that has one, or df below 1 make the standard error NaN, never a silent
+        zero. Constant values give a standard error of exactly zero.
         """
         L = np.atleast_2d(np.asarray(L, dtype=float))
         if L.shape[1] != len(self.domain):
@@ -75,7 +78,8 @@ class DomainMeans:
             df[row] = clusters[row] - strata.sum(axis=0)
             unknown = (present & lonely[:, None]).any(axis=0) | (own_clusters[used] < 2).any(axis=0)
             unknown |= np.isnan(estimate[row]) | (df[row] < 1)
-            std_error[row] = np.where(unknown, np.nan, np.sqrt(variance))
+            rounding = 1e-12 * np.abs(coefficients).sum() * self._scale
+            std_error[row] = np.where(unknown, np.nan, np.where(variance > rounding**2, np.sqrt(variance), 0.0))
         return Contrasts(estimate, std_error, df, clusters)
 
 
@@ -96,8 +100,8 @@ def domain_means(
     w·(y − mean)/Σw (Särndal, Swensson & Wretman 1992, §5.8; Binder 1983); df are clusters less strata,
     counted among clusters with valid answers.
 
-    Raises ValueError for weights that are not positive, a cluster in two strata, lengths that differ, and
-    missing domain, cluster or stratum labels.
+    Raises ValueError for infinite values, weights that are not positive, a cluster in two strata, lengths that
+    differ, and missing domain, cluster or stratum labels.
 
     >>> means = domain_means([[1.0], [3.0], [4.0], [8.0]], ["a", "a", "b", "b"])
     >>> means.estimate.ravel().tolist(), means.contrast([[-1, 1]]).estimate.item()
@@ -106,6 +110,8 @@ def domain_means(
     y = np.asarray(values, dtype=float)
     if y.ndim != 2:
         raise ValueError(f"values must be (n, k), got {y.ndim} dimensions")
+    if np.isinf(y).any():
+        raise ValueError("values must be finite or NaN")
     n = len(y)
     domains, domain_code = _codes(domain, "domain", n)
     cluster_code = np.arange(n) if cluster is None else _codes(cluster, "cluster", n)[1]
@@ -137,7 +143,14 @@ def domain_means(
     answered = np.zeros(influence.shape, dtype=bool)
     np.logical_or.at(answered, pair_code, valid)
 
-    parts = (influence, answered, pairs // max(clusters, 1), pairs % max(clusters, 1), stratum_of)
+    parts = (
+        influence,
+        answered,
+        pairs // max(clusters, 1),
+        pairs % max(clusters, 1),
+        stratum_of,
+        np.abs(filled).max(axis=0, initial=0),
+    )
     empty = np.full(shape, np.nan)
     bare = DomainMeans(domains, count, mean, empty, empty, count, *parts)
     own = bare.contrast(np.eye(len(domains)))
@@ -148,7 +161,7 @@ def _codes(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.in
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must be ({n},), got {array.shape}")
-    if any(label is None or label != label for label in array.tolist()):
+    if pd.isna(array).any():
         raise ValueError(f"{name} has missing labels")
     found, codes = np.unique(array, return_inverse=True)
     return found, codes.astype(np.int64)

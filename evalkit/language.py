@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -34,6 +35,18 @@ def text(key: str, language: Language, **values: Any) -> str:
 def label(labels: Mapping[str, str] | Any, language: Language) -> str:
     """One language out of a pair declared as `{ vi = …, en = … }`."""
     return labels[language] if isinstance(labels, Mapping) else getattr(labels, language)
+
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~^$@!])")
+
+
+def plain(words: str) -> str:
+    """Words from a study's files as Markdown that shows them and does nothing else.
+
+    >>> plain("a_b <i>")
+    'a\\\\_b \\\\<i\\\\>'
+    """
+    return _MARKUP.sub(r"\\\1", words.replace("\n", " "))
 
 
 def number(value: float, decimals: int, language: Language, *, sign: bool = False) -> str:

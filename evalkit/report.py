@@ -19,8 +19,10 @@ from typing import Any
 import pandas as pd
 
 from evalkit.claims import licence
+from evalkit.cleaning import clean
 from evalkit.errors import DataError, Problem
-from evalkit.language import Language, label, text
+from evalkit.language import Language, label, plain, text
+from evalkit.reading import read
 from evalkit.study import Study, open_study
 from evalkit.tables import markdown
 
@@ -53,7 +55,7 @@ class Paper:
         """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel."""
         caption = self._caption(f"table_{name}", values)
         self._save(f"tables/{self._file(name, values)}.csv", frame.to_csv(index=False).encode("utf-8-sig"))
-        self._show(f"**{caption}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption})
+        self._show(f"**{plain(caption)}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption})
 
     def figure(self, name: str, axes: Any, **values: Any) -> None:
         """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG in figures/."""
@@ -119,6 +121,7 @@ def run(
         ek.run("data/nga-bay")
     """
     study = open_study(folder, allow_outside=allow_outside)
+    clean(read(study), study)  # what is wrong with the raw files is said before any notebook runs
     language = language or study.language
     target = Path(reports) / Path(folder).resolve().name
     with _replaced(target) as new:
@@ -137,14 +140,13 @@ def run(
 def _replaced(target: Path) -> Iterator[Path]:
     """A new folder that takes the target's place when the block has ended well, and is gone when it has not."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_held_open(target)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     new, old = work / "new", work / "old"
     new.mkdir()
     try:
         yield new
-        held = _held_open(target)
-        if held:
-            raise DataError([Problem(str(target), "report_open", {"file": held})])
+        _refuse_held_open(target)
         try:
             if target.exists():
                 target.rename(old)
@@ -157,17 +159,20 @@ def _replaced(target: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _held_open(target: Path) -> str | None:
-    """A file of the last report that another program holds open, as Word does with its `~$` lock file beside it."""
-    for path in sorted(target.glob("*.*")):
+def _refuse_held_open(target: Path) -> None:
+    """Raise DataError where another program holds a file of the last report, as Word with its `~$` lock beside it."""
+    files = sorted(path for path in target.glob("*.*") if path.is_file())
+    for path in files:
+        held = None
         if path.name.startswith("~$"):
-            return next((p.name for p in sorted(target.iterdir()) if p.name.endswith(path.name[2:])), path.name)
-        if path.is_file():
+            held = next((file.name for file in files if file.name.endswith(path.name[2:]) and file != path), None)
+        else:
             try:
                 path.open("r+b").close()
             except PermissionError:
-                return path.name
-    return None
+                held = path.name
+        if held:
+            raise DataError([Problem(str(target), "report_open", {"file": held})])
 
 
 def _execute(study: Study, output: Path, language: Language, progress: Callable[..., None] | None) -> dict[str, Any]:
@@ -286,8 +291,7 @@ def _markdown(parts: list[dict[str, Any]], output: Path, language: Language) -> 
         kind = part["kind"]
         if kind in counted:
             counted[kind] += 1
-            caption = f"{text(f'caption_{kind}', language, n=counted[kind])} {part['caption']}"
-            caption = caption.replace("[", "\\[").replace("]", "\\]")
+            caption = f"{text(f'caption_{kind}', language, n=counted[kind])} {plain(part['caption'])}"
         if kind == "figure":
             # The sandbox opens no files, so the picture itself stands in the text.
             image = b64encode((output / part["file"]).read_bytes()).decode("ascii")

@@ -10,7 +10,7 @@ import pandas as pd
 from evalkit.cleaning import Survey
 from evalkit.comparison import CHANGE, DID
 from evalkit.encodings import fold
-from evalkit.language import Language, day, label, number, text
+from evalkit.language import Language, day, label, number, plain, text
 from evalkit.study import Study
 from evalkit.values import Values, group_label, shown, shown_p, unit_words
 
@@ -80,7 +80,7 @@ def record_sentence(survey: Survey, language: Language) -> str:
         kept=number(len(survey.responses), 0, language),
         dropped=number(int(actions.get("drop_row", 0)), 0, language),
         changed=number(int(actions.get("set", 0) + actions.get("blank", 0)), 0, language),
-        names=", ".join(f"«{name}»" for name in survey.identifiers) or "–",
+        names=", ".join(f"«{plain(name)}»" for name in survey.identifiers) or "–",
     )
 
 
@@ -88,13 +88,13 @@ def source_sentences(study: Study, language: Language) -> list[str]:
     """Where the data come from, who answers for them and what the respondents agreed to, as far as declared."""
     privacy, sentences = study.declared.privacy, []
     if study.declared.study.source:
-        sentences.append(text("source", language, source=label(study.declared.study.source, language)))
+        sentences.append(text("source", language, source=plain(label(study.declared.study.source, language))))
     if privacy.controller:
-        sentences.append(text("controller", language, controller=label(privacy.controller, language)))
+        sentences.append(text("controller", language, controller=plain(label(privacy.controller, language))))
     if privacy.retain_until:
         sentences.append(text("retained", language, until=day(privacy.retain_until, language)))
     if privacy.consent:
-        sentences.append(text("consent", language, consent=label(privacy.consent, language)))
+        sentences.append(text("consent", language, consent=plain(label(privacy.consent, language))))
     return sentences
 
 
@@ -237,8 +237,8 @@ def markdown(frame: pd.DataFrame) -> str:
     """A table as a Markdown pipe table, first column left, numbers right."""
     if frame.empty:
         return ""
-    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in frame.to_numpy()]
+    cells = [[str(cell) for cell in row] for row in frame.to_numpy()]
     right = [all(_NUMERIC.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
     lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)]) + "\n"
+    return "\n".join([*lines, *("| " + " | ".join(map(plain, row)) + " |" for row in cells)]) + "\n"

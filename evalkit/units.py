@@ -15,8 +15,8 @@ from scipy import stats
 class UnitComparison:
     """Difference of the mean change of pilot and comparison units.
 
-    `std_error`, `df`, `p_value`: t test on unit changes with a common variance; NaN with fewer than two
-    comparison units. `placebo_p`: share of the ways to call as many units «pilot» that differ at least as
+    `std_error`, `df`, `p_value`: t test on unit changes with a common variance; NaN where no df is left or the
+    changes do not vary. `placebo_p`: share of the ways to call as many units «pilot» that differ at least as
     much; `smallest_p` is the least that this number of units can give.
     """
 
@@ -38,13 +38,15 @@ def compare_units(change: ArrayLike, pilot: ArrayLike, *, seed: int = 0) -> Unit
     change (G,): after − before of each unit. pilot (G,): true for pilot units. The t test is that of Donald &
     Lang (2007, Review of Economics and Statistics 89(2)); it takes unit changes as exchangeable with one
     variance. The placebo distribution goes over all assignments, above 100,000 over a seeded sample of them,
-    whose p is (b+1)/(m+1). Raises ValueError where a change is missing or an arm is empty.
+    whose p is (b+1)/(m+1). Raises ValueError where a change is missing, an arm is empty or lengths differ.
 
     >>> result = compare_units([5.0, 6.0, 1.0, 0.0, 2.0, 1.0], [1, 1, 0, 0, 0, 0])
     >>> result.estimate, round(result.smallest_p, 3), round(result.placebo_p, 3)
     (4.5, 0.067, 0.067)
     """
     delta, treated = np.asarray(change, dtype=float), np.asarray(pilot, dtype=bool)
+    if delta.shape != treated.shape or delta.ndim != 1:
+        raise ValueError(f"change {delta.shape} and pilot {treated.shape} must be (G,) both")
     if np.isnan(delta).any():
         raise ValueError("a unit has no change")
     pilots, others = int(treated.sum()), int((~treated).sum())
@@ -53,13 +55,14 @@ def compare_units(change: ArrayLike, pilot: ArrayLike, *, seed: int = 0) -> Unit
     estimate = delta[treated].mean() - delta[~treated].mean()
     std_error = p_value = np.nan
     df = pilots + others - 2
-    if df > 0 and np.ptp(delta) > 0:
+    scale = np.abs(delta).max()
+    if df > 0 and np.ptp(delta) > 1e-12 * scale:
         squares = sum(((delta[arm] - delta[arm].mean()) ** 2).sum() for arm in (treated, ~treated))
         std_error = np.sqrt(squares / df * (1 / pilots + 1 / others))
-        p_value = 2 * stats.t.sf(abs(estimate / std_error), df) if std_error > 0 else np.nan
+        p_value = 2 * stats.t.sf(abs(estimate / std_error), df) if std_error > 1e-12 * scale else np.nan
     statistic, assignments, sampled = _placebo(delta, pilots, seed)
     # Ties count; rounding in the last digits must not break them.
-    extreme = np.abs(statistic) >= abs(estimate) - 1e-9 * max(np.ptp(delta), 1e-300)
+    extreme = np.abs(statistic) >= abs(estimate) - 1e-9 * scale
     placebo_p = (extreme.sum() + 1) / (len(statistic) + 1) if sampled else extreme.mean()
     twins = 2 if pilots == others else 1
     smallest = 1 / (len(statistic) + 1) if sampled else twins / assignments

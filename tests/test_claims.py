@@ -3,9 +3,10 @@
 import re
 from itertools import product
 
-import evalkit as ek
 import numpy as np
 import pytest
+
+import evalkit as ek
 from evalkit.claims import GATE, claims, comparability, design_sentences, licence, paragraphs
 from evalkit.comparison import CHANGE, DID
 from evalkit.effects import make_effects

@@ -3,14 +3,15 @@
 import tomllib
 from pathlib import Path
 
-import evalkit as ek
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
+import evalkit as ek
 from evalkit.comparison import CHANGE, DID
 from evalkit.effects import COLUMNS
 from evalkit.study import Design, Node, Plan
-from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent
 KCMO = ROOT / "tests" / "studies" / "kcmo"

@@ -5,6 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+
 from evalkit.language import catalogue, listing, number, text
 
 PACKAGE = Path(__file__).resolve().parent.parent / "evalkit"

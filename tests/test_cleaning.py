@@ -1,0 +1,222 @@
+import importlib.util
+import subprocess
+import sys
+import tomllib
+import unicodedata
+import zipfile
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from conftest import CORRECTIONS, ROOT, cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evalkit as ek
+from evalkit.cleaning import code_text, derive_log
+from evalkit.cleaning import replay as replayed
+from evalkit.encodings import fold
+
+FOLDER = ROOT / "data/nga-bay"
+OPEN = pytest.mark.xfail(strict=True, reason="reported")
+
+CELLS = r"""
+Bình thường,KB => Binh thuong,KB
+    raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Cán bộ hòa nhã); nearest: "bình
+        thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+34,3, => 34,7,
+    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Cán bộ hòa nhã); codes: 1, 2, 3, 98, 99. Look at
+        the form and write the decision into corrections.csv.
+34,3, => 134,3,
+    raw/sau.csv, line 5, "Tuổi": the number 134 is outside 18–100 (Tuổi); look at the form and write the decision into
+        corrections.csv.
+34,3, => 34.000,3,
+    raw/sau.csv, line 5, "Tuổi": the number "34.000" can be read in two ways (decimals or thousands); declare
+        decimal = "," or "." for this wave in study.toml.
+34,3, => ba tư,3,
+    raw/sau.csv, line 5, "Tuổi": "ba tư" is not a number.
+02/11/2026,34 => 02/12/2026,34
+    raw/sau.csv, line 5, "Ngày": the date 02/12/2026 is outside the days in the field 02/11/2026–27/11/2026; look at
+        the form and write the decision into corrections.csv.
+02/11/2026,34 => 11/27/2026,34
+    raw/sau.csv, line 5, "Ngày": "11/27/2026" is not a date; day/month/year is needed, within 02/11/2026–27/11/2026.
+H6,DC => H6,xã Thuận Hưng
+    raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã thuận hòa.
+H6,DC,Ấp 2 => H6,DC,
+    raw/sau.csv, line 7, "Ấp": the cell is empty; a value is needed.
+H2,xã => H1,xã
+    raw/sau.csv, line 3, "Mã hộ": this respondent is already on line 2 of the same wave; write into corrections.csv
+        which form is dropped.
+H4,Xã đối chứng bảy => H4,DC
+    raw/truoc.csv, line 5, "Mã hộ": this respondent occurs in two units (here: 007); check the respondent's code.
+    raw/sau.csv, line 5, "Mã hộ": this respondent occurs in two units (here: DC); check the respondent's code.
+Võ Không Thật,H5,XÃ THUẬN HOÀ,Ấp 1,02/11/2026,25,CHN,98\nĐặng Mô Phỏng,H6,DC,Ấp 2,02/11/2026,76,Tạm,Lịch sự\n =>
+    raw/sau.csv: the unit "DC" has no form in this wave; every unit needs data in every wave, or is left out of
+        study.toml.
+"""
+COUNTS = r"""
+issued = { TD = 10 } => issued = { TD = 1 }
+    study.toml, "waves[2].issued": study.toml declares 1 issued forms for TD, but the raw file has 2 rows.
+returned = { TD = 2 } => returned = { TD = 3 }
+    study.toml, "waves[2].returned": study.toml declares 3 returned forms for TD, but the raw file has 2 rows.
+"""
+DECISIONS = r"""
+sau-9,tuoi,set,41,42,Xem phiếu =>
+    corrections.csv, line 2, "row_id": there is no row "sau-9"; a row_id is the wave's code, a dash and the line in
+        the raw file, for example truoc-2.
+sau-2,tuoi,set,40,42,Xem phiếu =>
+    corrections.csv, line 2, "old_value": the old value "40" is not what the raw file holds (code now: 41); check the
+        line and the question.
+sau-5,q2,set,KB,1,Xem phiếu =>
+    corrections.csv, line 2, "old_value": the old value "KB" is not what the raw file holds (code now: ); check the
+        line and the question.
+sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,tuoi,blank,41,,Xem phiếu =>
+    corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.
+sau-2,tuoii,set,41,42,Xem phiếu =>
+    corrections.csv, line 2, "variable": there is no variable "tuoii"; nearest: tuoi.
+sau-2,tuoi,set,41,410,Xem phiếu =>
+    corrections.csv, line 2, "new_value": the number 410 is outside 18–100 (Tuổi); look at the form and write the
+        decision into corrections.csv.
+sau-2,q1,set,3,Hòa nhả,Xem phiếu =>
+    corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Cán bộ hòa nhã); nearest: "hòa
+        nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+"""
+DROPPED_AFTER = r"""
+sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,,drop_row,,,Phiếu trùng =>
+    corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.
+"""
+
+
+def coded(variable, study, text, decimal=None):
+    """A cell's code, or the name of its missing kind, or the key of the problem."""
+    wave = study.declared.waves[0].model_copy(update={"decimal": decimal})
+    code, kind, problem, _ = code_text(text, variable, wave)
+    return problem or kind or code
+
+
+@pytest.mark.parametrize(
+    ("expected", "texts"),
+    {
+        5: ["Rất hài lòng", "Very satisfied", "RHL", "5", "5.0", "5,0", " rất HÀI  lòng\u200b"],
+        "dont_know": ["Không biết", "Don't know", "Không rõ", "99"],
+        "refused": ["Từ chối trả lời", "98"],
+        "blank": ["", " \u200b\u00a0"],
+        "code_outside": ["6", "0", "4,5", "-1"],
+        "answer_unknown": ["hài", "rât hài lòng", "hài long", "5 điểm"],
+    }.items(),
+)
+def test_an_answer_is_coded_by_label_synonym_or_code(nga_bay, expected, texts):
+    assert {coded(nga_bay.codebook["q7"], nga_bay, text) for text in texts} == {expected}
+
+
+@given(
+    data=st.data(),
+    case=st.sampled_from([str, str.lower, str.upper, str.title, str.swapcase]),
+    form=st.sampled_from(["NFC", "NFD"]),
+    gaps=st.lists(st.sampled_from([" ", "  ", "\u00a0", "\t", " \u200b"]), min_size=9, max_size=9),
+)
+def test_spelling_never_changes_a_code(nga_bay, data, case, form, gaps):
+    variable = data.draw(st.sampled_from([v for v in nga_bay.codebook.values() if v.scale]))
+    answer = data.draw(st.sampled_from(variable.scale.answers))
+    words = data.draw(st.sampled_from([*answer.labels.values(), *answer.synonyms])).split()
+    text = "".join(gap + word for gap, word in zip(gaps, words, strict=False)) + gaps[-1]
+    assert coded(variable, nga_bay, unicodedata.normalize(form, case(text))) == (answer.missing or answer.code)
+
+
+def test_tone_placement_never_changes_a_code(make_study):
+    study = ek.open_study(make_study())
+    texts = ["Hòa nhã", "Hoà nhã", "HOÀ NHÃ", unicodedata.normalize("NFD", "hoà nhã")]
+    assert {coded(study.codebook["q1"], study, text) for text in texts} == {3}
+
+
+@pytest.mark.parametrize(
+    ("decimal", "readings"),
+    [
+        (None, {"12,5": 12.5, "12.5": 12.5, "1.234,5": 1234.5, "1,234.5": 1234.5, " 45 ": 45}),
+        (None, {"0,125": 0.125, "1234,567": 1234.567, "-1.234,5": -1234.5, "1 234 567": 1234567, "": "blank"}),
+        (None, {"1.234": "number_ambiguous", "1,234": "number_ambiguous", "12,345": "number_ambiguous"}),
+        (".", {"1.234": 1.234, "1,234": 1234, "1,234.5": 1234.5, "1.234,5": "not_a_number"}),
+        (",", {"1.234": 1234, "1,234": 1.234, "1.234,5": 1234.5, "12.5": "not_a_number"}),
+        (None, dict.fromkeys(["12,5 phút", "1,5,6", "12,34.5", "1.2345,6", "12,", "~5", "nan"], "not_a_number")),
+        pytest.param(None, {"1.234.567": 1234567, "1,234,567": 1234567}, marks=OPEN),
+        pytest.param(None, {"30 35": "not_a_number", "1 234": 1234}, marks=OPEN),
+    ],
+)
+def test_numbers_are_read_in_both_styles_and_never_guessed(nga_bay, decimal, readings):
+    unbounded = replace(nga_bay.codebook["cho"], minimum=None, maximum=None)
+    assert {text: coded(unbounded, nga_bay, text, decimal) for text in readings} == readings
+
+
+@pytest.mark.parametrize(("text", "expected"), {"05/01/2020": 5, "5/1/2020": 5, "2020-01-05": 5}.items())
+def test_dates_are_read_day_first(nga_bay, text, expected):
+    assert coded(nga_bay.codebook["ngay"], nga_bay, text) == pd.Timestamp(2020, 1, expected)
+
+
+@pytest.mark.parametrize(("file", "old", "new", "expected"), cases(sau=CELLS, study=COUNTS))
+def test_what_does_not_fit_is_named(make_study, messages, file, old, new, expected):
+    assert messages(make_study(**{file: (old, new)})) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "rows", "_", "expected"), [*cases(corrections=DECISIONS), *cases(OPEN, corrections=DROPPED_AFTER)]
+)
+def test_a_decision_that_does_not_fit_is_named(make_study, messages, file, rows, _, expected):
+    assert messages(make_study(**{file: CORRECTIONS + rows})) == expected
+
+
+def test_all_that_does_not_fit_is_named_at_once(make_study, messages):
+    change = {"truoc": ("34,3", "134,7"), "sau": ("H6,DC", "H1,XX")}
+    found = messages(make_study(**change), "vi")
+    assert [message.partition(": ")[0] for message in found] == [
+        "raw/truoc.csv, dòng 5, «Tuổi»",
+        "raw/truoc.csv, dòng 5, «Câu 1»",
+        "raw/sau.csv, dòng 7, «Đơn vị»",
+        "raw/sau.csv, dòng 7, «Mã hộ»",
+    ]
+    assert found[0].endswith(
+        "số 134 nằm ngoài khoảng cho phép 18–100 (Tuổi); hãy đối chiếu phiếu gốc và ghi quyết định vào corrections.csv."
+    )
+
+
+@OPEN
+def test_a_wrong_decision_hides_no_wrong_answer(make_study, messages):
+    assert len(messages(make_study(sau=("34,3", "34,7"), corrections=CORRECTIONS + "sau-9,,drop_row,,,Trùng\n"))) == 2
+
+
+def weighted(*weights):
+    """Changes that give every form of the second wave a weight."""
+
+    def column(text, cells):
+        return "".join(f"{row},{cell}\n" for row, cell in zip(text.splitlines(), ["Trọng số", *cells], strict=True))
+
+    return {
+        "codebook": lambda text: text + "trong_so,Trọng số,number,,,,Trọng số,Weight,\n",
+        "study": ('respondent = "ma_ho"', 'respondent = "ma_ho"\nweight = "trong_so"'),
+        "truoc": lambda text: column(text, ["1"] * 6),
+        "sau": lambda text: column(text, weights),
+    }
+
+
+def test_weights_are_above_zero(make_study, messages):
+    survey = ek.check(make_study(**weighted('"1,5"', "2", "0.5", "1", "1", "1")))[1]
+    assert survey.responses["weight"].tolist() == [1] * 6 + [1.5, 2, 0.5, 1, 1, 1]
+    assert messages(make_study(**weighted("0", "-2", "", "1", "1", "1"))) == [
+        f'raw/sau.csv, line {line}, "Trọng số": the weight "{found}" must be above zero.'
+        for line, found in ((2, "0"), (3, "-2"), (4, ""))
+    ]
+
+
+def decided(make_study, row, **change):
+    """The answers of the second wave and the log, after one decision."""
+    survey = ek.check(make_study(corrections=CORRECTIONS + row, **change))[1]
+    kinds = survey.missing.set_index(["row_id", "variable"])["kind"]
+    return survey.responses.set_index("row_id"), kinds, survey.log
+
+
+def test_decisions_change_what_they_name_and_nothing_else(make_study):
+    plain = ek.check(make_study("plain"))[1].responses.set_index("row_id")
+    for row, value in {"set,41,42": 42, "blank,41,": None}.items():
+        found, kinds, log = decided(make_study, f"sau-2,tuoi,{row},Xem phiếu")
+        pd.testing.assert_frame_equal(found, plain.where(found.index.to_series() != "sau-2", plain.assign(tuoi=value)))
+        assert log.iloc[0].dropna().tolist() == []
+        assert kinds.get(("sau-2", "tuoi")) == (None if value else "blank")

@@ -1,0 +1,157 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from evalkit.effects import COLUMNS, bind, differences, make_effects, with_adjustment, with_intervals, with_tests
+
+WORDS = ["indicator", "group", "estimand", "contrast", "method", "unit", "adjustment", "weights", "note"]
+ORDER = [
+    *("indicator", "group", "estimand", "contrast", "method", "unit"),
+    *("estimate", "std_error", "conf_low", "conf_high", "conf_level", "statistic", "df", "p_value"),
+    *("conf_low_adjusted", "conf_high_adjusted", "p_adjusted", "adjustment"),
+    *("n_before", "n_after", "n_clusters", "weights", "note"),
+]
+ROWS = [
+    {"indicator": "A1", "group": "u1", "estimand": "change", "method": "linearised", "unit": "points (0-100)"},
+    {"indicator": "A1", "group": "u2", "estimand": "change", "method": "linearised"},
+    {"indicator": "A2", "group": "u1", "estimand": "change", "method": "linearised"},
+]
+NUMBERS = [
+    {"estimate": 2.5, "std_error": 1.0, "df": 7, "n_before": 60},
+    {"estimate": -4.0, "std_error": 1.2, "df": 1, "note": "thin"},
+    {"estimate": 0.3, "std_error": np.nan, "df": np.nan, "note": "one_cluster"},
+]
+EFFECTS = make_effects(row | numbers for row, numbers in zip(ROWS, NUMBERS, strict=True))
+
+
+@pytest.mark.parametrize("table", [EFFECTS, make_effects([]), bind(), with_intervals(make_effects([]), 0.95)])
+def test_every_table_has_all_columns_in_order_and_typed(table):
+    assert list(table.columns) == ORDER == list(COLUMNS)
+    assert all(table[name].dtype == ("str" if name in WORDS else "float64") for name in table)
+
+
+def test_what_is_absent_is_nan_or_empty():
+    first = EFFECTS.iloc[0]
+    assert (first["estimate"], first["n_before"], first["df"]) == (2.5, 60.0, 7.0)
+    assert (first["note"], first["contrast"]) == ("", "")
+    assert first[["conf_low", "p_value", "n_after"]].isna().all()
+    assert make_effects([{"note": None, "estimate": None}])[["note", "estimate"]].isna().values.tolist() == [
+        [False, True]
+    ]
+
+
+def test_refuses_unknown_columns_and_a_key_twice():
+    with pytest.raises(ValueError, match=r"not columns of effects: \['mean', 'se'\]"):
+        make_effects([{"indicator": "A1", "se": 1.0, "mean": 2.0}])
+    with pytest.raises(ValueError, match=r"a key twice: .*'A1', 'u1', 'change', '', 'linearised'"):
+        make_effects([ROWS[0], ROWS[0] | {"estimate": 3.0, "unit": "percent"}])
+    with pytest.raises(ValueError, match="a key twice"):
+        bind(EFFECTS, EFFECTS.tail(1))
+
+
+@pytest.mark.parametrize("column", ["indicator", "group", "estimand", "contrast", "method"])
+def test_rows_that_differ_in_one_column_of_the_key_are_two(column):
+    assert len(make_effects([ROWS[0], ROWS[0] | {column: "other"}])) == 2
+
+
+def test_bind_puts_tables_one_below_the_other():
+    pd.testing.assert_frame_equal(bind(EFFECTS[:1], make_effects([]), EFFECTS[1:]), EFFECTS)
+
+
+@settings(deadline=None)
+@given(
+    sample=st.lists(st.integers(-9, 9), min_size=2, max_size=12).filter(lambda found: np.ptp(found) > 0),
+    level=st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+)
+def test_intervals_and_tests_are_those_of_one_sample(sample, level):
+    row = {"estimate": np.mean(sample), "std_error": stats.sem(sample), "df": len(sample) - 1}
+    effects = with_tests(with_intervals(make_effects([row]), level), pd.Series([True]))
+    test = stats.ttest_1samp(sample, 0)
+    found = effects.loc[0, ["conf_low", "conf_high", "conf_level", "statistic", "p_value"]].tolist()
+    expected = [*test.confidence_interval(level), level, test.statistic, test.pvalue]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_no_error_no_interval_and_no_test():
+    rows = [{"indicator": "x", "estimate": 1.0, "std_error": 0.0, "df": 5}]
+    rows += [{"indicator": "y", "estimate": 1.0, "std_error": 2.0, "df": 0}, {"indicator": "z", "estimate": 1.0}]
+    effects = with_tests(with_intervals(make_effects(rows), 0.95), pd.Series([True] * 3))
+    assert effects["conf_low"].tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
+    assert effects[["statistic", "p_value"]].isna().all(axis=None)
+
+
+def test_only_the_rows_asked_for_are_tested():
+    effects = with_tests(EFFECTS, pd.Series([False, True, True]))
+    assert effects["p_value"].notna().tolist() == [False, True, False]
+
+
+def adjusted(p_values, families, level=0.95, df=9):
+    """Rows with these p-values, their intervals, adjusted within families."""
+    estimate = stats.t.isf(np.array(p_values) / 2, df)
+    rows = [{"indicator": str(i), "estimate": one, "std_error": 1.0, "df": df} for i, one in enumerate(estimate)]
+    effects = with_intervals(make_effects(rows), level)
+    effects = with_tests(effects, pd.Series(True, effects.index))
+    return with_adjustment(effects, pd.Series(families, effects.index, dtype=object))
+
+
+def test_sidak_adjustment_within_families():
+    p = np.array([0.001, 0.02, 0.3, 0.04, 0.04])
+    found = adjusted(p, ["a", "a", "a", "b", np.nan])
+    size = np.array([3, 3, 3])
+    assert found["p_adjusted"][:3].tolist() == pytest.approx(1 - (1 - p[:3]) ** size)
+    reach = stats.t.ppf((1 + 0.95 ** (1 / 3)) / 2, 9)
+    assert found["conf_high_adjusted"][:3].tolist() == pytest.approx(found["estimate"][:3] + reach)
+    assert found["conf_low_adjusted"][:3].tolist() == pytest.approx(found["estimate"][:3] - reach)
+    assert found["adjustment"].tolist() == ["sidak (3)"] * 3 + ["none", ""]
+    alone = found.loc[3, ["conf_low_adjusted", "conf_high_adjusted", "p_adjusted"]].tolist()
+    assert alone == pytest.approx(found.loc[3, ["conf_low", "conf_high", "p_value"]].tolist())
+    assert found.loc[4, ["conf_low_adjusted", "conf_high_adjusted", "p_adjusted"]].isna().all()
+
+
+@settings(deadline=None)
+@given(p_values=st.lists(st.floats(1e-6, 0.999), min_size=1, max_size=8))
+def test_adjusted_intervals_and_p_values_decide_alike(p_values):
+    found = adjusted(p_values, ["one"] * len(p_values))
+    outside = (found["conf_low_adjusted"] > 0) | (found["conf_high_adjusted"] < 0)
+    near = (found["p_adjusted"] - 0.05).abs() < 1e-9
+    assert (near | (outside == (found["p_adjusted"] < 0.05))).all()
+    assert (found["p_adjusted"] >= found["p_value"] * (1 - 1e-12)).all()
+
+
+def test_an_estimate_of_exactly_zero_has_an_adjusted_p_of_one():
+    assert adjusted([1.0, 0.5], ["a", "a"])["p_adjusted"].tolist() == pytest.approx([1.0, 0.75])
+
+
+def test_equal_tables_have_no_differences():
+    shuffled = EFFECTS.iloc[::-1].reset_index(drop=True)
+    nearly = EFFECTS.assign(estimate=EFFECTS["estimate"] * (1 + 1e-12))
+    for second in (EFFECTS, shuffled, nearly):
+        assert differences(EFFECTS, second).empty
+    assert differences(make_effects([]), make_effects([])).empty
+
+
+def test_differences_name_the_place():
+    changed = EFFECTS.copy()
+    changed.loc[0, "estimate"] = 2.5001
+    changed.loc[1, "note"] = ""
+    changed.loc[2, "std_error"] = 0.1
+    found = differences(EFFECTS, changed).set_index(["indicator", "group", "column"])[["first", "second"]]
+    assert found.loc["A1", "u1", "estimate"].tolist() == [2.5, 2.5001]
+    assert found.loc["A1", "u2", "note"].tolist() == ["thin", ""]
+    assert found.loc["A2", "u1", "std_error"].tolist() == pytest.approx([np.nan, 0.1], nan_ok=True)
+    assert len(found) == 3
+    assert differences(EFFECTS, changed, tolerance=1e-3)["column"].tolist() == ["note", "std_error"]
+
+
+def test_differences_list_rows_that_one_table_lacks():
+    for first, second, expected in (
+        (EFFECTS, EFFECTS[:2], ["present", "absent"]),
+        (EFFECTS[:2], EFFECTS, ["absent", "present"]),
+    ):
+        found = differences(first, second)
+        assert found[["indicator", "group", "column"]].values.tolist() == [["A2", "u1", "row"]]
+        assert found.loc[0, ["first", "second"]].tolist() == expected
+    assert len(differences(make_effects([]), EFFECTS)) == 3

@@ -1,0 +1,253 @@
+"""The report as its readers meet it: whole or not at all, the same bytes, one language, nobody's name."""
+
+import base64
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.image
+import nbformat
+import numpy as np
+import pytest
+
+import evalkit as ek
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+VIETNAMESE = re.compile("[ăâđêôơưàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ]", re.IGNORECASE)
+ENGLISH = {"the", "and", "of", "to", "with", "for", "before", "after", "unit", "units", "mean", "share", "table",
+           "figure", "change", "higher", "lower", "none", "nan", "interval", "answers", "forms"}  # fmt: skip
+EVIL = "Rate <script>alert(1)</script> ![x](http://example.org/x.png) **b**"
+
+
+class Page(HTMLParser):
+    """The words, pictures and links of a page; code is nobody's language."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words, self.images, self.tags, self._skipped = "", [], set(), 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self._skipped += tag in ("style", "code")
+        if tag == "img":
+            self.images.append(dict(attrs))
+
+    def handle_endtag(self, tag):
+        self._skipped -= tag in ("style", "code")
+
+    def handle_data(self, data):
+        self.words += "" if self._skipped else data + " "
+
+
+@pytest.fixture(scope="session")
+def nga_bay_report(tmp_path_factory):
+    return ek.run(ROOT / "data" / "nga-bay", tmp_path_factory.mktemp("báo cáo thử"))
+
+
+@pytest.fixture(scope="session")
+def organ_report(tmp_path_factory):
+    """The real study in a folder with spaces and diacritics, one of its labels an attack."""
+    folder = tmp_path_factory.mktemp("nghiên cứu") / "hiến tạng"
+    shutil.copytree(ROOT / "data" / "organ-donations", folder)
+    index = folder / "index.toml"
+    declared = index.read_text(encoding="utf-8")
+    assert "Organ donor registration rate" in declared
+    index.write_text(declared.replace("Organ donor registration rate", EVIL), encoding="utf-8")
+    return ek.run(folder, tmp_path_factory.mktemp("reports"))
+
+
+def page(report: Path) -> Page:
+    return Page((report / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_second_run_gives_the_same_bytes(nga_bay_report, tmp_path):
+    again = ek.run(ROOT / "data" / "nga-bay", tmp_path)
+    files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert len([file for file in files if file.suffix == ".svg"]) >= 15
+    # Notebooks and run.json name where the study lies as seen from the report, which differs here.
+    same = [file for file in files if file.suffix in (".csv", ".png", ".svg", ".html")]
+    assert [str(f) for f in same if (again / f).read_bytes() != (nga_bay_report / f).read_bytes()] == []
+
+
+def test_the_vietnamese_report_is_vietnamese(nga_bay_report):
+    words = page(nga_bay_report).words
+    assert ENGLISH & set(re.findall(r"[a-z]+", words.lower())) == set()
+    assert "\N{REPLACEMENT CHARACTER}" not in words and not re.search(r"\d\d\.\d(?!\d\d)", words)
+    for name in ("Tóm tắt", "Mục lục", "Hài lòng chung", "xã Hiệp Lợi", "điểm phần trăm"):
+        assert name in words
+
+
+def test_the_english_report_is_english(organ_report):
+    assert VIETNAMESE.search(page(organ_report).words) is None
+
+
+def test_simulated_data_say_so_on_the_page_and_under_every_figure_and_table(nga_bay_report, organ_report):
+    found = page(nga_bay_report)
+    assert found.words.count("DỮ LIỆU MÔ PHỎNG") == 2
+    captions = re.findall(r"(?:Hình|Bảng) \d+\. .*", found.words)
+    assert captions and all("dữ liệu mô phỏng" in caption for caption in captions)
+    assert "SIMULATED" not in page(organ_report).words
+
+
+def test_every_figure_has_a_text_and_stands_in_the_page(nga_bay_report):
+    images = page(nga_bay_report).images
+    assert len(images) == len(list((nga_bay_report / "figures").glob("*.svg")))
+    for image in images:
+        assert image["alt"] and image["src"].startswith("data:image/svg+xml;base64,")
+        assert b"<svg" in base64.b64decode(image["src"].partition(",")[2])
+
+
+def test_a_label_is_data_never_markup(organ_report):
+    found = page(organ_report)
+    assert EVIL in found.words
+    assert "script" not in found.tags
+    assert not [image for image in found.images if not image["src"].startswith("data:")]
+
+
+def test_one_pilot_unit_is_named_in_the_report(organ_report):
+    words = page(organ_report).words
+    assert "There is one pilot unit" in words and "−0.0225" in words and "0.185" in words
+
+
+def test_nobody_is_named(nga_bay_report):
+    with (ROOT / "data/nga-bay/raw/khao_sat_truoc.csv").open(encoding="utf-8-sig", newline="") as file:
+        forms = list(csv.DictReader(file, delimiter=";"))
+    private = {form[column] for form in forms for column in ("Họ và tên", "Điện thoại", "Mã hộ")}
+    assert len(private) > 500
+    for path in nga_bay_report.rglob("*"):
+        if path.suffix in (".csv", ".html", ".ipynb", ".json", ".svg"):
+            text = path.read_text(encoding="utf-8")
+            assert not [word for word in private if len(word) > 5 and word in text], path.name
+
+
+def test_no_path_of_this_machine_is_left_in_a_report(nga_bay_report):
+    # Notebooks and run.json say where the study lies as seen from the report: here, across the whole disk.
+    for path in nga_bay_report.rglob("*"):
+        if path.is_file() and path.suffix not in (".ipynb", ".json"):
+            assert str(ROOT).encode() not in path.read_bytes(), path.name
+    origin = json.loads((nga_bay_report / "run.json").read_text(encoding="utf-8"))
+    assert not Path(origin["study"]).is_absolute()
+
+
+def test_verify_agrees_and_sees_one_changed_number(nga_bay_report, tmp_path):
+    different, count = ek.verify(nga_bay_report)
+    assert different.empty and count > 200
+    copy = tmp_path / "copy" / "nga-bay"
+    shutil.copytree(nga_bay_report, copy)
+    origin = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    (copy / "run.json").write_text(json.dumps(origin | {"study": str(ROOT / "data/nga-bay")}), encoding="utf-8")
+    effects = (copy / "effects.csv").read_text(encoding="utf-8")
+    (copy / "effects.csv").write_text(re.sub(r"12\.(\d)", r"13.\1", effects, count=1), encoding="utf-8")
+    different, _ = ek.verify(copy)
+    assert len(different) == 1
+
+
+def test_verify_says_what_is_missing(tmp_path):
+    with pytest.raises(ek.DataError, match=r'this folder has no run\.json; run "evalkit run" first'):
+        ek.verify(tmp_path)
+
+
+@pytest.fixture
+def last_report(tmp_path):
+    """A report of an earlier run that must survive."""
+    folder = tmp_path / "organ-donations"
+    folder.mkdir()
+    (folder / "report.html").write_text("the last report", encoding="utf-8")
+    return folder
+
+
+def assert_untouched(last: Path) -> None:
+    assert (last / "report.html").read_text(encoding="utf-8") == "the last report"
+    assert [path.name for path in last.parent.iterdir()] == [last.name], "a half report was left"
+
+
+def test_ctrl_c_leaves_the_last_report(last_report):
+    def stop(completed, total):
+        if completed == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ek.run(ROOT / "data" / "organ-donations", last_report.parent, progress=stop)
+    assert_untouched(last_report)
+
+
+def test_a_report_held_open_by_word_stays(last_report):
+    (last_report / "report.docx").write_bytes(b"")
+    lock = last_report / "~$port.docx"
+    lock.write_bytes(b"")
+    with pytest.raises(ek.DataError) as error:
+        ek.run(ROOT / "data" / "organ-donations", last_report.parent)
+    assert "hãy đóng report.docx trong Word rồi chạy lại" in error.value.message("vi")
+    assert_untouched(last_report)
+
+
+def test_a_folder_that_cannot_be_moved_stays(last_report, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(13, "used by another process")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ek.DataError, match=r"close report\.html in Word and run again"):
+        ek.run(ROOT / "data" / "organ-donations", last_report.parent)
+    monkeypatch.undo()
+    assert_untouched(last_report)
+
+
+def differences(committed, executed) -> list[str]:
+    """Where a committed notebook's outputs differ from those of a run: texts, and figures by their pixels."""
+    found = []
+    for old, new in zip(committed.cells, executed.cells, strict=True):
+        before, after = old.get("outputs", []), new.get("outputs", [])
+        if len(before) != len(after):
+            found.append(f"{old.id}: {len(before)} outputs, {len(after)} when run")
+            continue
+        for first, second in zip(before, after, strict=True):
+            if first.data.get("text/markdown") != second.data.get("text/markdown"):
+                found.append(f"{old.id}: another text")
+            pictures = [matplotlib.image.imread(BytesIO(base64.b64decode(output.data["image/png"])), format="png")
+                        for output in (first, second) if "image/png" in output.data]  # fmt: skip
+            if len(pictures) == 2:
+                same = pictures[0].shape == pictures[1].shape
+                if not same or np.abs(pictures[0] - pictures[1]).mean() > 0.002:
+                    found.append(f"{old.id}: another figure")
+            elif pictures:
+                found.append(f"{old.id}: a figure on one side only")
+    return found
+
+
+@pytest.fixture(params=["report", "01_cleaning", "02_indicators", "03_before_after"])
+def notebooks(request, nga_bay_report):
+    committed = nbformat.read(ROOT / "notebooks" / f"{request.param}.ipynb", as_version=4)
+    executed = nbformat.read(nga_bay_report / "notebooks" / f"{request.param}.ipynb", as_version=4)
+    return committed, executed
+
+
+def test_committed_notebooks_show_what_a_run_shows(notebooks):
+    assert differences(*notebooks) == []
+
+
+def test_the_guard_sees_a_stripped_output_and_a_replaced_figure(notebooks):
+    committed, executed = notebooks
+    shown = next(cell for cell in committed.cells if cell.get("outputs"))
+    kept, shown.outputs = shown.outputs, []
+    assert differences(committed, executed) == [f"{shown.id}: 0 outputs, {len(kept)} when run"]
+    shown.outputs = kept
+    figures = [output for cell in committed.cells for output in cell.get("outputs", []) if "image/png" in output.data]
+    if figures:
+        stream = BytesIO()
+        matplotlib.image.imsave(stream, np.zeros((10, 10)), format="png")
+        figures[0].data["image/png"] = base64.b64encode(stream.getvalue()).decode()
+        assert len(differences(committed, executed)) == 1
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the Kansas City survey may not be shipped and is not beside us")
+def test_kansas_city_report(tmp_path):
+    report = ek.run(ROOT / "tests" / "studies" / "kcmo", tmp_path, allow_outside=True)
+    words = page(report).words
+    assert "3.196" in words and "3.319" in words and "1,018 / 976" in words
+    assert VIETNAMESE.search(words) is None
