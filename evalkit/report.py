@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from io import BytesIO
@@ -203,23 +205,45 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
             timeout=600,
             kernel_name="python3",
             record_timing=False,
+            shutdown_kernel="immediate",
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(output)}},
             on_cell_executed=executed,
         )
         try:
-            client.execute()
+            # The selector loop is the one that ZeroMQ needs on Windows.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(_run_cells(client))
         except CellExecutionError as error:
             values = {"reason": f"{error.ename}: {error.evalue}"}
             raise DataError([Problem(f"{name}.ipynb", "notebook_failed", values)]) from error
-        notebook.metadata.pop("language_info", None)
         nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
     return sources
 
 
+async def _run_cells(client: Any) -> None:
+    """Run a notebook's cells. Ctrl-C comes as KeyboardInterrupt, after the kernel was ended."""
+    from nbclient.exceptions import DeadKernelError
+
+    async with client.async_setup_kernel():
+        with suppress(NotImplementedError):  # Windows has no such handlers
+            # nbclient's own handler ends the kernel and goes on, which looks like a kernel that died.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        try:
+            for index, cell in enumerate(client.nb.cells):
+                await client.async_execute_cell(cell, index)
+        except DeadKernelError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # nbclient reports its own cancellation as a dead kernel
+                raise
+
+
 def _relative(path: Path, start: Path) -> str:
     """A path as seen from a report folder, so that nothing in it depends on the machine."""
-    return Path(relpath(path.resolve(), start.resolve())).as_posix()
+    try:
+        return Path(relpath(path.resolve(), start.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.resolve().as_posix()
 
 
 def _set_parameters(notebook: Any, **parameters: Any) -> None:
