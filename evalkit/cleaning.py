@@ -17,6 +17,7 @@ from evalkit.study import Study, Wave
 
 LOG_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "rule", "reason")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+_SPACED = re.compile(r"[+-]?\d{1,3}( \d{3})+([.,]\d+)?")  # thousands set apart by spaces
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def clean(raw: dict[str, pd.DataFrame], study: Study) -> Survey:
     """
     coder = _Coder(study)
     coded, kinds = coder.code(raw)
-    kept, kept_kinds, log = _apply_corrections(coded, kinds, study, coder)
-    problems = coder.open_problems(log)
+    kept, kept_kinds, log, problems = _apply_corrections(coded, kinds, study, coder)
+    problems += coder.open_problems(log)
     problems += _check_rows(kept, study)
     problems += _check_returned(coded, study)
     raise_any(problems)
@@ -89,9 +90,14 @@ def derive_log(coded: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
         old, new = common[variable], after[variable].reindex(common.index)
         changed = (old != new) & ~(old.isna() & new.isna())
         for row in common.index[changed]:
-            action = "blank" if pd.isna(new[row]) else "set"
-            rows.append((row, variable, action, old[row], new[row]))
+            rows.append((row, variable, *_change(old[row], new[row])))
     return pd.DataFrame(rows, columns=list(LOG_COLUMNS[:5]), dtype=object)
+
+
+def _change(old: Any, new: Any) -> tuple[str, Any, Any]:
+    """Action, old and new value as the log holds them: NaN for every kind of nothing."""
+    old, new = (np.nan if pd.isna(value) else value for value in (old, new))
+    return "blank" if pd.isna(new) else "set", old, new
 
 
 class _Coder:
@@ -201,6 +207,11 @@ class _Coder:
             if row not in dropped and (row, variable) not in decided
         ]
 
+    def unread(self, row: str, variable: str) -> str | None:
+        """The folded text of a cell that could not be coded, None for others."""
+        problem = self._problems.get((row, variable))
+        return fold(problem.values["found"]) if problem else None
+
     def mapping(self) -> pd.DataFrame:
         """variable, text, code, count: in the codebook's order, most frequent text first."""
         rows = [(variable, text, code, count) for (variable, text), (code, count) in self._mapped.items()]
@@ -246,7 +257,9 @@ def _parse_number(text: str, decimal: str | None) -> float | str:
     «12,5» and «12.5» are both twelve and a half, «1.234,5» is over a thousand; «1.234» alone could be either, so
     it is refused unless the wave declares its decimal sign.
     """
-    digits = normal_form(text).replace(" ", "")
+    digits = normal_form(text)
+    if _SPACED.fullmatch(digits):
+        digits = digits.replace(" ", "")
     if not _NUMBER.fullmatch(digits):
         return "not_a_number"
     signs = [sign for sign in digits if sign in ",."]
@@ -258,7 +271,7 @@ def _parse_number(text: str, decimal: str | None) -> float | str:
             point = ""
         elif re.fullmatch(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", digits):
             return "number_ambiguous"
-    if digits.count(point) > 1:
+    if point and digits.count(point) > 1:
         return "not_a_number"
     whole, _, fraction = digits.partition(point) if point else (digits, "", "")
     groups = re.split("[.,]", whole.lstrip("+-"))
@@ -283,7 +296,8 @@ def _code_date(text: str, wave: Wave) -> tuple[Any, str | None, str | None, dict
 
 def _apply_corrections(
     coded: pd.DataFrame, kinds: pd.DataFrame, study: Study, coder: _Coder
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[Problem]]:
+    """What is left of the coded frame and its missing kinds, the log, and decisions that do not fit."""
     kept, kinds, problems, changes = coded.copy(), kinds.copy(), [], []
     waves = {wave.code: wave for wave in study.declared.waves}
     seen: set[tuple[str, str]] = set()
@@ -296,7 +310,8 @@ def _apply_corrections(
         if row.row_id not in coded.index:
             problem("row_unknown", "row_id", found=row.row_id, expected=nearest(row.row_id, coded.index[:1]))
             continue
-        if (row.row_id, row.variable) in seen or (row.row_id, "") in seen:
+        others = {variable for known, variable in seen if known == row.row_id}
+        if row.variable in others or "" in others or (others and not row.variable):
             problem("correction_twice", "row_id", found=row.row_id)
             continue
         seen.add((row.row_id, row.variable))
@@ -310,10 +325,10 @@ def _apply_corrections(
             continue
         variable, wave = items[row.variable], waves[row.row_id.rpartition("-")[0]]
         old, old_kind, _, _ = code_text(row.old_value, variable, wave)
-        before = coded.loc[row.row_id, row.variable]
+        before, known_kind = coded.loc[row.row_id, row.variable], kinds.loc[row.row_id, row.variable]
         same = (pd.isna(old) and pd.isna(before)) or old == before
-        known_kind = kinds.loc[row.row_id, row.variable]
-        if not same or old_kind != (None if pd.isna(known_kind) else known_kind):
+        same = same and old_kind == (None if pd.isna(known_kind) else known_kind)
+        if not same or coder.unread(row.row_id, row.variable) not in (None, fold(row.old_value)):
             problem("old_value_differs", "old_value", found=row.old_value, expected=_shown(before))
             continue
         new, kind, key, values = code_text(row.new_value, variable, wave)
@@ -324,10 +339,8 @@ def _apply_corrections(
         if (pd.isna(new) and pd.isna(before)) or new == before:
             continue
         kept.loc[row.row_id, row.variable] = new
-        action = "blank" if pd.isna(new) else "set"
-        changes.append((row.row_id, row.variable, action, before, new, rule, row.reason))
-    raise_any(problems)
-    return kept, kinds, pd.DataFrame(changes, columns=list(LOG_COLUMNS), dtype=object)
+        changes.append((row.row_id, row.variable, *_change(before, new), rule, row.reason))
+    return kept, kinds, pd.DataFrame(changes, columns=list(LOG_COLUMNS), dtype=object), problems
 
 
 def _shown(value: Any) -> str:
@@ -406,5 +419,5 @@ def _hold_contracts(survey: Survey) -> None:
         derived.sort_values(by, ignore_index=True),
         survey.log[list(LOG_COLUMNS[:5])].sort_values(by, ignore_index=True),
     )
-    if survey.flow["dropped"].sum() != (survey.log["action"] == "drop_row").sum():
+    if len(survey.coded) != len(survey.responses) + (survey.log["action"] == "drop_row").sum():
         raise AssertionError("rows read are not rows kept plus rows dropped")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit.encodings import fold
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, nearest
 from evalkit.textfiles import read_table
 
 TYPES = ("scale", "number", "date", "key", "text", "identifier", "ignore")
@@ -71,15 +71,17 @@ class Variable:
 Codebook = Mapping[str, Variable]
 
 
-def read_codebook(folder: Path) -> Codebook:
-    """The variables of `codebook.csv` with the scales of `scales.csv`, by name.
+def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
+    """The variables of `codebook.csv` with the scales of `scales.csv`, by name, and every problem of both files.
 
-    Raises DataError with every problem of both files: unknown types and scales, codes that are not numbers,
-    names or columns used twice, two answers with one spelling.
+    Problems are unknown types and scales, codes that are not numbers, names or columns used twice, two answers
+    with one spelling. What could be read is returned beside them, so that other files can still be checked.
     """
-    scales = _read_scales(folder)
-    rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS, _OPTIONAL)
-    problems: list[Problem] = []
+    scales, problems = _read_scales(folder)
+    try:
+        rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS, _OPTIONAL)
+    except DataError as error:
+        return {}, problems + list(error.problems)
     variables: dict[str, Variable] = {}
     columns: set[str] = set()
     for row in rows:
@@ -121,19 +123,22 @@ def read_codebook(folder: Path) -> Codebook:
             line=line,
             **bounds,
         )
-    raise_any(problems)
-    return variables
+    return variables, problems
 
 
-def _read_scales(folder: Path) -> dict[str, Scale]:
+def _read_scales(folder: Path) -> tuple[dict[str, Scale], list[Problem]]:
     path = folder / "scales.csv"
     if not path.exists():
-        return {}
+        return {}, []
     columns = ("scale", "code", "label_vi", "label_en")
     problems: list[Problem] = []
+    try:
+        rows = read_table(path, "scales.csv", columns, ("synonyms", "missing"))
+    except DataError as error:
+        return {}, list(error.problems)
     answers: dict[str, list[Answer]] = {}
     seen: dict[tuple[str, str], float] = {}
-    for row in read_table(path, "scales.csv", columns, ("synonyms", "missing")):
+    for row in rows:
         line = row["line"]
         try:
             code = float(row["code"].replace(",", "."))
@@ -158,8 +163,7 @@ def _read_scales(folder: Path) -> dict[str, Scale]:
             values = {"found": row["code"], "scale": row["scale"]}
             problems.append(Problem("scales.csv", "code_twice", values, line, "code"))
         answers.setdefault(row["scale"], []).append(answer)
-    if problems:
-        raise DataError(problems)
-    return {
+    scales = {
         name: Scale(name, tuple(sorted(found, key=lambda answer: answer.code))) for name, found in answers.items()
     }
+    return scales, problems

@@ -46,6 +46,10 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
     while columns and not columns[-1]:
         columns.pop()
     wanted = [variable for variable in codebook.values() if variable.type != "ignore"]
+    needed = {variable.name: variable for variable in wanted}
+    if wave.where:
+        apart = known[fold(wave.where.column)]
+        needed[apart.name] = apart
     problems = [
         Problem(
             wave.file,
@@ -53,7 +57,7 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
             {"found": variable.column, "variable": variable.name},
             header.line,
         )
-        for variable in wanted
+        for variable in needed.values()
         if fold(variable.column) not in columns
     ]
     problems += [
@@ -121,23 +125,26 @@ def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
         grid = sheet.to_python(skip_empty_area=False)
     except CalamineError as error:
         raise DataError([Problem(wave.file, "file_unreadable", {"reason": error})]) from None
-    rows = [Row(line, [_cell_text(cell) for cell in cells]) for line, cells in enumerate(grid, start=1)]
+    rows = [
+        Row(line, [_cell_text(cell, wave.decimal or ".") for cell in cells])
+        for line, cells in enumerate(grid, start=1)
+    ]
     rows = [row for row in rows if any(cell.strip() for cell in row.cells)]
     if not rows:
         raise DataError([Problem(wave.file, "file_empty")])
     return rows
 
 
-def _cell_text(cell: Any) -> str:
+def _cell_text(cell: Any, decimal: str) -> str:
     """A typed Excel cell as the text that means the same and nothing else."""
     if isinstance(cell, bool):
         return str(cell)
     if isinstance(cell, float):
         if cell.is_integer():
             return str(int(cell))
-        digits = repr(cell)
+        digits = repr(cell).replace(".", decimal)
         # A typed 1.234 is no thousand: a fourth decimal keeps it from being read as one.
-        return digits + "0" if len(digits.rpartition(".")[2]) == 3 and "e" not in digits else digits
+        return digits + "0" if len(digits.rpartition(decimal)[2]) == 3 and "e" not in digits else digits
     if isinstance(cell, datetime):
         return cell.strftime("%d/%m/%Y") if cell.time() == datetime.min.time() else cell.isoformat(" ")
     if isinstance(cell, date):

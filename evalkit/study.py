@@ -19,6 +19,8 @@ from evalkit.language import Language
 from evalkit.textfiles import file_bytes, read_table
 
 DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "cluster", "stratum", "weight")
+GROUPS = ("all", "pilot", "comparison")
+PERIODS = ("before", "after")
 CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
 CORRECTION_ACTIONS = ("set", "blank", "drop_row")
 
@@ -229,14 +231,15 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
         raise DataError([Problem(str(folder), "folder_missing")])
     problems: list[Problem] = []
     declared = _collect(problems, lambda: _read_toml(folder, "study.toml", Declaration))
-    codebook = _collect(problems, lambda: read_codebook(folder))
+    codebook, found = read_codebook(folder)
+    problems += found
     tree = _collect(problems, lambda: _read_toml(folder, "index.toml", _Tree))
     corrections = _collect(problems, lambda: _read_corrections(folder))
     if declared is not None:
         problems += _check_declaration(declared, folder, allow_outside)
-    if declared is not None and codebook is not None:
+    if declared is not None and codebook:
         problems += _check_roles(declared, codebook)
-    if tree is not None and codebook is not None:
+    if tree is not None and codebook:
         problems += _check_tree(tree.node, codebook)
     if tree is not None and declared is not None:
         problems += _check_plan(declared.plan, {node.code for node in tree.node})
@@ -263,7 +266,18 @@ def _read_toml(folder: Path, name: str, model: type[_Declared]) -> Any:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise DataError([_key_problem(name, model, found) for found in error.errors()]) from None
+        raise DataError([_key_problem(name, model, found) for found in _innermost(error)]) from None
+
+
+def _innermost(error: ValidationError) -> list[Any]:
+    """The errors, without those of a list that only follow from an error of one of its entries."""
+    found = error.errors()
+    return [
+        outer
+        for outer in found
+        if outer["type"] != "too_short"
+        or not any(inner["loc"][: len(outer["loc"])] == outer["loc"] and inner is not outer for inner in found)
+    ]
 
 
 def _key_problem(name: str, model: type[_Declared], found: Any) -> Problem:
@@ -335,7 +349,16 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
     for kind, names in (("units", codes), ("waves", waves)):
         for name in sorted({name for name in names if names.count(name) > 1}):
             problem("code_repeated", kind, found=name)
-    for period in ("before", "after"):
+    reserved = {"units": GROUPS, "waves": PERIODS if len(waves) > 2 else ()}
+    for kind, names in (("units", codes), ("waves", waves)):
+        for name in sorted(set(names) & set(reserved[kind])):
+            problem("name_reserved", kind, found=name)
+    owner: dict[str, str] = {}
+    for unit in declared.units:
+        for name in {fold(words): words for known in unit.names for words in (known.vi, known.en)}.values():
+            if owner.setdefault(fold(name), unit.code) != unit.code:
+                problem("code_repeated", "units", found=name)
+    for period in PERIODS:
         if not any(wave.period == period for wave in declared.waves):
             problem("period_missing", "waves", found=period)
     arms = [unit.arm for unit in declared.units]
@@ -386,6 +409,11 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
         elif codebook[name].type != wanted:
             values = {"found": codebook[name].type, "expected": wanted, "variable": name}
             problems.append(Problem("study.toml", "role_type", values, column=place))
+    problems += [
+        Problem("codebook.csv", "name_reserved", {"found": name}, codebook[name].line, "variable")
+        for name in DESIGN_COLUMNS
+        if name in codebook
+    ]
     columns = {fold(variable.column) for variable in codebook.values()}
     for position, wave in enumerate(declared.waves, start=1):
         if wave.where and fold(wave.where.column) not in columns:
@@ -406,11 +434,15 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
 
         if node.code in seen:
             problem("code_repeated", found=node.code)
+        if node.code in DESIGN_COLUMNS:
+            problem("name_reserved", found=node.code)
         for item in node.items:
             if item not in codebook:
                 problem("variable_unknown", found=item, expected=nearest(item, codebook))
             elif codebook[item].type not in (("scale",) if node.aggregate != "value" else ("scale", "number")):
                 problem("item_type", found=item, type=codebook[item].type)
+            elif node.aggregate == "mean" and (scale := codebook[item].scale) and len(scale.valid) < 2:
+                problem("scale_too_short", found=item, scale=scale.name)
         for child in node.children:
             if child not in seen:
                 problem("child_unknown", found=child)

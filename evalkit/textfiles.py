@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.encodings import decode
+from evalkit.encodings import decode, normal_form
 from evalkit.errors import DataError, Problem
 
 _MAGIC = {b"PK\x03\x04": "xlsx / ods", b"\xd0\xcf\x11\xe0": "xls", b"%PDF": "pdf", b"$FL2": "sav"}
@@ -37,8 +38,8 @@ def file_bytes(path: Path, name: str) -> bytes:
 def read_rows(path: Path, name: str) -> list[Row]:
     """Rows of a csv file (`,`, `;` or tab), wholly empty ones left out, every cell as text.
 
-    `name` is how errors call the file. The delimiter is the one that the first lines use most; the encoding is
-    UTF-8, UTF-16 with a byte-order mark, or Windows-1258.
+    `name` is how errors call the file. The delimiter is the one that most lines use equally often; the encoding
+    is UTF-8, UTF-16 with a byte-order mark, or Windows-1258.
     """
     data = file_bytes(path, name)
     for magic, kind in _MAGIC.items():
@@ -47,9 +48,7 @@ def read_rows(path: Path, name: str) -> list[Row]:
     decoded = decode(data)
     if decoded is None:
         raise DataError([Problem(name, "file_not_text")])
-    sample = decoded[:20_000].splitlines()[:50]
-    delimiter = max(";,\t", key=lambda sign: (sum(line.count(sign) for line in sample), sign))
-    reader = csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(decoded, newline=""), delimiter=_delimiter(decoded), strict=True)
     rows, start = [], 1
     try:
         for cells in reader:
@@ -58,7 +57,14 @@ def read_rows(path: Path, name: str) -> list[Row]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError([Problem(name, "file_broken_csv", {"reason": error}, line=start)]) from None
+    if not rows:
+        raise DataError([Problem(name, "file_empty")])
     return rows
+
+
+def _delimiter(text: str) -> str:
+    counts = {sign: Counter(line.count(sign) for line in text[:20_000].splitlines()[:50]) for sign in ";,\t"}
+    return max(counts, key=lambda sign: max((lines, often) for often, lines in (counts[sign] | {0: 0}).items()))
 
 
 def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[dict]:
@@ -88,4 +94,4 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[
     if problems:
         raise DataError(problems)
     blank = dict.fromkeys(known, "")
-    return [blank | dict(zip(names, map(str.strip, row.cells), strict=False)) | {"line": row.line} for row in rows]
+    return [blank | dict(zip(names, map(normal_form, row.cells), strict=False)) | {"line": row.line} for row in rows]
