@@ -28,7 +28,7 @@ check: $(READY)
 # The committed notebooks carry their outputs for the demonstration pilot.
 notebooks: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN \
-		--ExecutePreprocessor.record_timing=False --ClearMetadataPreprocessor.enabled=False notebooks/*.ipynb
+		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--log-level=ERROR notebooks/*.ipynb
 
 # R and its package survey are needed only here: the tests read the csv that this writes.
 reference:

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from evalkit.comparison import CHANGE, DID
-from evalkit.language import Language, label, listing, plain, text
+from evalkit.language import Language, label, listing, number, plain, text
 from evalkit.study import Study
 from evalkit.values import Values, unit_words
 
@@ -95,7 +95,11 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
     if words in ("changed_more", "effect"):
         values = Values(effects, study, language)
         smallest = values.row(study.plan.primary[0], "pilot - comparison", "smallest p", DID, "placebo")
+        level = 1 - study.plan.confidence_level
+        sentences.append(text("more_rule", language, level=number(level, 2, language)))
         sentences.append(text("smallest_p", language, p=values.bound(smallest)))
+        if smallest["estimate"] > level + 1e-12:
+            sentences.append(text("smallest_p_too_large", language))
     return sentences
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,21 +115,22 @@ class _Coder:
         self.respondents: dict[str, str] = {}
         self._mapped: dict[tuple[str, str], list[Any]] = {}
         self._problems: dict[tuple[str, str], Problem] = {}
-        skipped = ("text", "identifier", "ignore")
-        keys = {
-            self.roles.unit,
-            self.roles.respondent,
-            self.roles.cluster,
-            self.roles.stratum,
-            self.roles.weight,
-        }
-        self.items = [v for v in study.codebook.values() if v.type not in (*skipped, "key") and v.name not in keys]
+        # Key variables: the column that each becomes, and how its text is coded.
+        self.keys: dict[str, tuple[str, Callable[[str], tuple[Any, str, dict]]]] = {}
+        for role, lookup in (("cluster", self.name), ("stratum", self.name), ("respondent", self.respondent)):
+            if getattr(self.roles, role):
+                self.keys[getattr(self.roles, role)] = (role, lookup)
+        self.keys[self.roles.unit] = ("unit", self.unit)
+        skipped = ("key", "text", "identifier", "ignore")
+        self.items = [v for v in study.codebook.values() if v.type not in skipped and v.name != self.roles.weight]
 
     def code(self, raw: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """All waves coded, one below the other, and the missing kind of every empty cell."""
         if self.roles.respondent:
-            found = pd.concat([frame[self.roles.respondent] for frame in raw.values()])
-            folded = sorted({fold(key) for key in found} - {""})
+            corrected = self.study.corrections["variable"] == self.roles.respondent
+            found = [frame[self.roles.respondent] for frame in raw.values()]
+            found.append(self.study.corrections.loc[corrected, "new_value"])
+            folded = sorted({fold(key) for key in pd.concat(found)} - {""})
             self.respondents = {key: f"R{number:04d}" for number, key in enumerate(folded, start=1)}
         parts = [self._code_wave(raw[wave.code], wave) for wave in self.study.declared.waves]
         return pd.concat([part[0] for part in parts]), pd.concat([part[1] for part in parts])
@@ -136,22 +138,15 @@ class _Coder:
     def _code_wave(self, raw: pd.DataFrame, wave: Wave) -> tuple[pd.DataFrame, pd.DataFrame]:
         row_ids = pd.Index([f"{wave.code}-{line}" for line in raw.index], name="row_id")
         raw = raw.set_axis(row_ids)
-        unit = self._code_key(raw, self.roles.unit, wave, self.unit)
-        coded = {"row_id": row_ids.to_series(), "wave": pd.Series(wave.code, row_ids), "unit": unit}
-        if self.roles.respondent:
-            coded["respondent"] = self._code_key(raw, self.roles.respondent, wave, self.respondent)
-        for role in ("cluster", "stratum"):
+        coded = {"row_id": row_ids.to_series(), "wave": pd.Series(wave.code, row_ids)}
+        for role in ("unit", "respondent", "cluster", "stratum"):
             variable = getattr(self.roles, role)
-            if variable == self.roles.unit:
-                coded[role] = unit
-            elif variable:
-                within = self._code_key(raw, variable, wave, lambda text: (fold(text), "text_wanted", {}))
-                # «Ấp 1» exists in every commune: a cluster is named within its unit.
-                coded[role] = unit + ":" + within if role == "cluster" else within
-            else:
+            if variable:
+                coded[role] = self._code_key(raw, variable, wave)
+            elif role == "cluster":
+                coded[role] = coded["respondent" if self.roles.respondent else "row_id"]
+            elif role == "stratum":
                 coded[role] = pd.Series("1", row_ids, dtype="str")
-        if not self.roles.cluster:
-            coded["cluster"] = coded["respondent" if self.roles.respondent else "row_id"]
         kinds = {}
         weight = self.study.codebook[self.roles.weight] if self.roles.weight else None
         coded["weight"] = self._code_cells(raw, weight, wave)[0] if weight else pd.Series(1.0, row_ids)
@@ -167,11 +162,15 @@ class _Coder:
         """A respondent's number."""
         return self.respondents.get(fold(text)), "respondent_missing", {}
 
-    def _code_key(self, raw: pd.DataFrame, name: str, wave: Wave, lookup: Any) -> pd.Series:
+    def name(self, text: str) -> tuple[Any, str, dict]:
+        """The name of a cluster or stratum, folded; «ấp 1» exists in every commune, so it counts within its unit."""
+        return fold(text), "text_wanted", {}
+
+    def _code_key(self, raw: pd.DataFrame, name: str, wave: Wave) -> pd.Series:
         coded = {}
         variable = self.study.codebook[name]
         for row, text in raw[name].items():
-            code, key, values = lookup(text)
+            code, key, values = self.keys[name][1](text)
             coded[row] = code or None
             if not code:
                 shown = "" if name == self.roles.respondent else normal_form(text)
@@ -201,11 +200,13 @@ class _Coder:
         """What could not be coded and no correction decided."""
         dropped = set(log.loc[log["action"] == "drop_row", "row_id"])
         decided = set(self.study.corrections[["row_id", "variable"]].itertuples(index=False, name=None))
-        return [
+        open_ones = [
             problem
             for (row, variable), problem in self._problems.items()
             if row not in dropped and (row, variable) not in decided
         ]
+        files = [wave.file for wave in self.study.declared.waves]
+        return sorted(open_ones, key=lambda problem: (files.index(problem.file), problem.line or 0))
 
     def unread(self, row: str, variable: str) -> str | None:
         """The folded text of a cell that could not be coded, None for others."""
@@ -320,8 +321,21 @@ def _apply_corrections(
             changes.append((row.row_id, "", "drop_row", np.nan, np.nan, rule, row.reason))
             continue
         items = {variable.name: variable for variable in coder.items}
+        if row.variable in coder.keys:
+            column, lookup = coder.keys[row.variable]
+            before, old = coded.loc[row.row_id, column], lookup(row.old_value)[0]
+            new, missed, known = lookup(row.new_value)
+            if not new:
+                problem(missed, "new_value", found=row.new_value, **known)
+            elif (None if pd.isna(before) else before) != (old or None):
+                problem("old_value_differs", "old_value", found=row.old_value, expected=_shown(before))
+            else:
+                kept.loc[row.row_id, column] = new
+                changes.append((row.row_id, column, *_change(before, new), rule, row.reason))
+            continue
         if row.variable not in items:
-            problem("variable_unknown", "variable", found=row.variable, expected=nearest(row.variable, items))
+            expected = nearest(row.variable, [*items, *coder.keys])
+            problem("variable_unknown", "variable", found=row.variable, expected=expected)
             continue
         variable, wave = items[row.variable], waves[row.row_id.rpartition("-")[0]]
         old, old_kind, _, _ = code_text(row.old_value, variable, wave)

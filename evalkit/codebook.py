@@ -78,10 +78,14 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
     with one spelling. What could be read is returned beside them, so that other files can still be checked.
     """
     scales, problems = _read_scales(folder)
+    unread = scales is None
+    scales = scales or {}
     try:
         rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS, _OPTIONAL)
     except DataError as error:
         return {}, problems + list(error.problems)
+    if not rows:
+        problems.append(Problem("codebook.csv", "no_rows"))
     variables: dict[str, Variable] = {}
     columns: set[str] = set()
     for row in rows:
@@ -91,7 +95,7 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
             problems.append(Problem("codebook.csv", key, values, line, column))
 
         column = row["column"] or row["variable"]
-        if not row["variable"].isidentifier():
+        if not (row["variable"].isascii() and row["variable"].isidentifier()):
             problem("variable_name", "variable", found=row["variable"])
         if row["variable"] in variables:
             problem("variable_twice", "variable", found=row["variable"])
@@ -99,7 +103,7 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
             problem("codebook_column_twice", "column", found=column)
         if row["type"] not in TYPES:
             problem("type_unknown", "type", found=row["type"], expected=", ".join(TYPES))
-        if row["type"] == "scale" and row["scale"] not in scales:
+        if row["type"] == "scale" and row["scale"] not in scales and not unread:
             problem("scale_unknown", "scale", found=row["scale"], expected=nearest(row["scale"], scales))
         if row["reverse"] not in ("", "1"):
             problem("reverse_unknown", "reverse", found=row["reverse"])
@@ -126,7 +130,8 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
     return variables, problems
 
 
-def _read_scales(folder: Path) -> tuple[dict[str, Scale], list[Problem]]:
+def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
+    """The scales by name, None where the file cannot be read, and what is wrong with it."""
     path = folder / "scales.csv"
     if not path.exists():
         return {}, []
@@ -135,7 +140,7 @@ def _read_scales(folder: Path) -> tuple[dict[str, Scale], list[Problem]]:
     try:
         rows = read_table(path, "scales.csv", columns, ("synonyms", "missing"))
     except DataError as error:
-        return {}, list(error.problems)
+        return None, list(error.problems)
     answers: dict[str, list[Answer]] = {}
     seen: dict[tuple[str, str], float] = {}
     for row in rows:

@@ -68,7 +68,7 @@ def _estimate(scores: pd.DataFrame, design: Design, items: list[str], *, pooled:
         scores[items].to_numpy(),
         (unit + "|" + scores["wave"]).to_numpy(),
         weight=scores["weight"].to_numpy(),
-        cluster=scores["cluster"].to_numpy(),
+        cluster=(scores["unit"] + "|" + scores["cluster"]).to_numpy(),
         stratum=stratum.to_numpy(),
     )
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from evalkit.comparison import CHANGE, DID
 from evalkit.language import Language, label, number, text
 from evalkit.study import Study
-from evalkit.values import group_label, unit_words
+from evalkit.values import group_label, too_few, unit_words
 
 # Okabe & Ito's blue and vermilion: told apart by colour-blind people, and in grey by lightness and by shape.
 BEFORE, AFTER, PILOT, COMPARISON, INK = "#56B4E9", "#004D7A", "#D55E00", "#4D4D4D", "#222222"
@@ -118,7 +118,8 @@ def levels(
     effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str], groups: list[str]
 ) -> Axes:
     """Level before → after with intervals: one row a group, or one an indicator and group (dumbbell)."""
-    found = effects[(effects["estimand"] == "level") & effects["contrast"].isin(["before", "after"])]
+    found = _visible(effects, study)
+    found = found[(found["estimand"] == "level") & found["contrast"].isin(["before", "after"])]
     rows = [(indicator, group) for indicator in indicators for group in groups]
     axes = _axes(0.42 * len(rows) + 1.3)
     names = []
@@ -177,6 +178,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
 
 def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
     """The change of every unit, sorted: is the pilots' change unusual among units?"""
+    effects = _visible(effects, study)
     rows = effects[
         (effects["indicator"] == indicator)
         & (effects["estimand"] == "change")
@@ -223,6 +225,12 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
     _legend(axes)
     return _finish(axes, study, language)
+
+
+def _visible(effects: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Effects without the numbers of those that rest on too few answers: their rows stay empty."""
+    numbers = ["estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted"]
+    return effects.assign(**effects[numbers].mask(too_few(effects, study)))
 
 
 def _axes(height: float) -> Axes:

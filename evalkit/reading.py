@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,9 @@ from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.study import Study, Wave
 from evalkit.textfiles import Row, file_bytes, read_rows
+
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+_WORKBOOK_MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def read(study: Study) -> dict[str, pd.DataFrame]:
@@ -39,7 +41,7 @@ def read(study: Study) -> dict[str, pd.DataFrame]:
 
 
 def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
-    rows = _workbook_rows(path, wave) if path.suffix.lower() == ".xlsx" else read_rows(path, wave.file)
+    rows = _workbook_rows(path, wave) if path.suffix.lower() in _WORKBOOKS else read_rows(path, wave.file)
     known = {fold(variable.column): variable for variable in codebook.values()}
     header = _find_header(rows, set(known), wave.file)
     columns = [fold(cell) for cell in header.cells]
@@ -113,8 +115,7 @@ def _find_header(rows: list[Row], known: set[str], file: str) -> Row:
 def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
     from python_calamine import CalamineError, CalamineWorkbook
 
-    file_bytes(path, wave.file)
-    if not zipfile.is_zipfile(path):
+    if not file_bytes(path, wave.file).startswith(_WORKBOOK_MAGIC):
         raise DataError([Problem(wave.file, "file_not_xlsx")])
     try:
         book = CalamineWorkbook.from_path(str(path))
@@ -123,8 +124,8 @@ def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
             raise DataError([Problem(wave.file, "sheet_unknown", values)])
         sheet = book.get_sheet_by_name(wave.sheet) if wave.sheet else book.get_sheet_by_index(0)
         grid = sheet.to_python(skip_empty_area=False)
-    except CalamineError as error:
-        raise DataError([Problem(wave.file, "file_unreadable", {"reason": error})]) from None
+    except CalamineError:
+        raise DataError([Problem(wave.file, "file_not_xlsx")]) from None
     rows = [
         Row(line, [_cell_text(cell, wave.decimal or ".") for cell in cells])
         for line, cells in enumerate(grid, start=1)

@@ -180,7 +180,7 @@ def _refuse_held_open(target: Path) -> None:
 def _execute(study: Study, output: Path, language: Language, progress: Callable[..., None] | None) -> dict[str, Any]:
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     sources = {name: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in CHAPTERS}
     total, done = sum(len(notebook.cells) for notebook in sources.values()), 0
@@ -214,9 +214,9 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
             # The selector loop is the one that ZeroMQ needs on Windows.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(_run_cells(client))
-        except CellExecutionError as error:
-            values = {"reason": f"{error.ename}: {error.evalue}"}
-            raise DataError([Problem(f"{name}.ipynb", "notebook_failed", values)]) from error
+        except (CellExecutionError, DeadKernelError) as error:
+            reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
+            raise DataError([Problem(f"{name}.ipynb", "notebook_failed", {"reason": reason})]) from error
         nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
     return sources
 

@@ -102,7 +102,9 @@ class Wave(_Declared):
     target_population: Labels | None = None
     frame: Labels | None = None
     selection: Literal["probability", "quota", "convenience", "census"] | None = None
-    mode: str | None = None
+    mode: (
+        Literal["face_to_face", "self_completed", "telephone", "online", "mail_and_web", "administrative"] | None
+    ) = None
     issued: Mapping[str, Annotated[int, Field(ge=0)]] = {}
     returned: Mapping[str, Annotated[int, Field(ge=0)]] = {}
 
@@ -355,7 +357,8 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
             problem("name_reserved", kind, found=name)
     owner: dict[str, str] = {}
     for unit in declared.units:
-        for name in {fold(words): words for known in unit.names for words in (known.vi, known.en)}.values():
+        spellings = [unit.code, *(words for known in unit.names for words in (known.vi, known.en))]
+        for name in {fold(words): words for words in spellings}.values():
             if owner.setdefault(fold(name), unit.code) != unit.code:
                 problem("code_repeated", "units", found=name)
     for period in PERIODS:

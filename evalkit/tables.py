@@ -12,7 +12,7 @@ from evalkit.comparison import CHANGE, DID
 from evalkit.encodings import fold
 from evalkit.language import Language, day, label, number, plain, text
 from evalkit.study import Study
-from evalkit.values import Values, group_label, shown, shown_p, unit_words
+from evalkit.values import Values, group_label, shown, shown_p, too_few, unit_words
 
 _NUMERIC = re.compile(r"–|(< )?[+−]?[\d.,]+( (đến|to|/) [+−]?[\d.,]+)?")
 
@@ -105,7 +105,7 @@ def decisions(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
         rows.append(
             {
                 "row_id": change["row_id"],
-                "question": study.codebook[change["variable"]].column if change["variable"] else "–",
+                "question": _column(change["variable"], study),
                 "action": text(f"action_{change['action']}", language),
                 "old": _code(change["old_value"]),
                 "new": _code(change["new_value"]),
@@ -113,6 +113,12 @@ def decisions(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
             }
         )
     return _titled(rows, language)
+
+
+def _column(name: str, study: Study) -> str:
+    """The raw file's column behind a column of the responses."""
+    variable = getattr(study.declared.design, name, None) or name
+    return study.codebook[variable].column if variable else "–"
 
 
 def _code(value: object) -> str:
@@ -177,8 +183,7 @@ def effects(
     suppressed, except in studies of records.
     """
     shown_columns = ["n", "before", "after", *(["change", "interval"] if changes else []), "unit"]
-    values = Values(effects, study, language)
-    minimum = study.declared.privacy.minimum_cell if study.declared.study.row == "questionnaire" else 0
+    values, hidden = Values(effects, study, language), too_few(effects, study)
     rows = []
     for indicator in indicators:
         for group in groups:
@@ -188,8 +193,8 @@ def effects(
                 "indicator": label(study.index[indicator].label, language),
                 "group": group_label(study, group, language),
             }
-            if min(change["n_before"], change["n_after"]) < minimum:
-                small = text("suppressed", language, minimum=minimum)
+            if hidden[change.name]:
+                small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
                 rows.append(row | dict.fromkeys(shown_columns, small))
                 continue
             cells = {

@@ -36,6 +36,13 @@ def group_label(study: Study, group: str, language: Language) -> str:
     return text(f"group_{group.replace(' - ', '_')}", language)
 
 
+def too_few(effects: pd.DataFrame, study: Study) -> pd.Series:
+    """Which effects rest on fewer answers than the study's minimum cell; records are no persons."""
+    if study.declared.study.row == "record":
+        return pd.Series(False, effects.index)
+    return effects[["n_before", "n_after"]].min(axis=1) < study.declared.privacy.minimum_cell
+
+
 def shown(value: float, decimals: int, language: Language, *, sign: bool = False) -> str:
     """A number for a reader; an en dash where there is none."""
     return number(value, decimals, language, sign=sign) if np.isfinite(value) else "–"

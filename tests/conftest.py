@@ -115,7 +115,7 @@ FILES = {
 }
 
 
-def cases(*marks, **tables):
+def cases(**tables):
     """Parameters (file, old, new, messages) from blocks: «old => new», below it the messages, indented.
 
     The keyword is the file as in FILES; lines indented twice go on; \\n is a line end.
@@ -126,7 +126,7 @@ def cases(*marks, **tables):
             change, *expected = re.sub(r"\n {8}", " ", block).split("\n    ")
             old, new = (part.strip(" ").replace(r"\n", "\n") for part in change.split("=>"))
             name = f"{file}: {expected[0].rpartition(': ')[2][:40]}"
-            found.append(pytest.param(file, old, new, expected, id=name, marks=marks))
+            found.append(pytest.param(file, old, new, expected, id=name))
     return found
 
 

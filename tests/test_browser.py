@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import evalkit as ek
 import pytest
+
+import evalkit as ek
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

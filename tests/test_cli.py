@@ -36,8 +36,8 @@ def test_a_new_study_waits_for_its_answers_and_nothing_else(tmp_path):
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         "Có 2 lỗi:",
-        "raw/khao_sat_truoc.csv, dòng 1: dưới dòng tiêu đề không có phiếu nào.",
-        "raw/khao_sat_sau.csv, dòng 1: dưới dòng tiêu đề không có phiếu nào.",
+        "raw/khao_sat_truoc.csv, dòng 1: dưới dòng tiêu đề không có dữ liệu.",
+        "raw/khao_sat_sau.csv, dòng 1: dưới dòng tiêu đề không có dữ liệu.",
     ]
     # As a Vietnamese Excel opens it: byte-order mark and semicolons.
     assert (folder / "codebook.csv").read_bytes().startswith("\ufeffvariable;column;type;".encode())
@@ -56,7 +56,7 @@ def test_run_on_a_broken_study_leaves_nothing(tmp_path):
     folder = tmp_path / "study"
     call("new", folder)
     result = call("run", folder, "--reports", tmp_path / "reports")
-    assert result.exit_code == 1 and "không có phiếu nào" in result.stderr
+    assert result.exit_code == 1 and "không có dữ liệu" in result.stderr
     assert not (tmp_path / "reports").exists()
 
 

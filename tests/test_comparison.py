@@ -139,9 +139,10 @@ def test_a_pure_panel_is_the_paired_t_test():
     assert change["p_value"] == pytest.approx(expected.pvalue)
 
 
-def test_villages_of_one_name_in_two_communes_are_two_clusters(survey):
-    names = survey.responses["cluster"].str.partition(":")
-    assert names[2].duplicated().any() and survey.responses["cluster"].nunique() > names[2].nunique()
+def test_villages_of_one_name_in_two_communes_are_two_clusters(survey, effects):
+    villages = survey.responses.groupby("unit")["cluster"].nunique()
+    assert survey.responses["cluster"].nunique() < villages.sum()
+    assert one(effects, "hai_long", "pilot - comparison", "did", DID)["n_clusters"] == villages.sum()
 
 
 def test_constant_answers_have_no_p_value():
