@@ -18,6 +18,7 @@ from evalkit.study import Study, Wave
 
 LOG_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "rule", "reason")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+_TIME = re.compile(r"\d \d{1,2}:\d{2}(:\d{2})?\s*$")  # a form's time stamp; the day counts
 _SPACED = re.compile(r"[+-]?\d{1,3}( \d{3})+([.,]\d+)?")  # thousands set apart by spaces
 
 
@@ -56,7 +57,7 @@ def clean(raw: dict[str, pd.DataFrame], study: Study) -> Survey:
     coded, kinds = coder.code(raw)
     kept, kept_kinds, log, problems = _apply_corrections(coded, kinds, study, coder)
     problems += coder.open_problems(log)
-    problems += _check_rows(kept, study)
+    problems += _check_rows(kept, study, coder)
     problems += _check_returned(coded, study)
     raise_any(problems)
     survey = Survey(
@@ -107,11 +108,8 @@ class _Coder:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.roles = study.declared.design
-        self.units = {
-            fold(spelling): unit.code
-            for unit in study.declared.units
-            for spelling in (unit.code, *(name.vi for name in unit.names), *(name.en for name in unit.names))
-        }
+        self.units = {fold(name): unit.code for unit in study.declared.units for name in unit.spellings}
+        self.unit_names = [name for unit in study.declared.units for name in unit.spellings]
         self.respondents: dict[str, str] = {}
         self._mapped: dict[tuple[str, str], list[Any]] = {}
         self._problems: dict[tuple[str, str], Problem] = {}
@@ -156,7 +154,7 @@ class _Coder:
 
     def unit(self, text: str) -> tuple[Any, str, dict]:
         """A unit's code from its code or any of its names."""
-        return self.units.get(fold(text)), "unit_unknown", {"expected": nearest(fold(text), self.units)}
+        return self.units.get(fold(text)), "unit_unknown", {"expected": nearest(text, self.unit_names)}
 
     def respondent(self, text: str) -> tuple[Any, str, dict]:
         """A respondent's number."""
@@ -190,7 +188,7 @@ class _Coder:
                 row[1] += count
             if key:
                 for row_id in texts.index[texts == text]:
-                    values = {"found": normal_form(text), "label": variable.labels["vi"], **values}
+                    values = {"found": normal_form(text), "label": variable.labels, **values}
                     line = int(row_id.rpartition("-")[2])
                     self._problems[row_id, variable.name] = Problem(wave.file, key, values, line, variable.column)
         dtype = "datetime64[s]" if variable.type == "date" else float
@@ -235,10 +233,11 @@ def code_text(text: str, variable: Variable, wave: Wave) -> tuple[Any, str | Non
         if answer is not None:
             return (np.nan, answer.missing, None, {}) if answer.missing else (answer.code, None, None, {})
         value = _parse_number(text, wave.decimal)
+        words = [word for known in variable.scale.answers for word in known.words]
         codes = ", ".join(f"{known.code:g}" for known in variable.scale.answers)
         if isinstance(value, float):
             return value, None, "code_outside", {"expected": codes}
-        return np.nan, "blank", "answer_unknown", {"expected": nearest(fold(text), spellings)}
+        return np.nan, "blank", "answer_unknown", {"expected": nearest(text, words)}
     value = _parse_number(text, wave.decimal)
     if not isinstance(value, float):
         return np.nan, "blank", value, {}
@@ -285,9 +284,10 @@ def _parse_number(text: str, decimal: str | None) -> float | str:
 
 def _code_date(text: str, wave: Wave) -> tuple[Any, str | None, str | None, dict]:
     expected = {"expected": f"{wave.field_start:%d/%m/%Y}–{wave.field_end:%d/%m/%Y}"}
+    day = normal_form(text).partition(" ")[0] if _TIME.search(text) else normal_form(text)
     for style in ("%d/%m/%Y", "%Y-%m-%d"):
         try:
-            value = datetime.strptime(normal_form(text), style)
+            value = datetime.strptime(day, style)
         except ValueError:
             continue
         inside = wave.field_start <= value.date() <= wave.field_end
@@ -347,7 +347,7 @@ def _apply_corrections(
             continue
         new, kind, key, values = code_text(row.new_value, variable, wave)
         if key:
-            problem(key, "new_value", found=row.new_value, label=variable.labels["vi"], **values)
+            problem(key, "new_value", found=row.new_value, label=variable.labels, **values)
             continue
         kinds.loc[row.row_id, row.variable] = kind
         if (pd.isna(new) and pd.isna(before)) or new == before:
@@ -361,7 +361,7 @@ def _shown(value: Any) -> str:
     return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _check_rows(kept: pd.DataFrame, study: Study) -> list[Problem]:
+def _check_rows(kept: pd.DataFrame, study: Study, coder: _Coder) -> list[Problem]:
     problems = []
     roles, files = study.declared.design, {wave.code: wave.file for wave in study.declared.waves}
 
@@ -382,6 +382,8 @@ def _check_rows(kept: pd.DataFrame, study: Study) -> list[Problem]:
             problem(row.row_id, "respondent_two_units", roles.respondent, found=row.unit)
     if roles.weight:
         for row in kept[~(kept["weight"] > 0)].itertuples():
+            if coder.unread(row.row_id, roles.weight) is not None:
+                continue
             problem(row.row_id, "weight_not_positive", roles.weight, found=_shown(row.weight))
     return problems
 

@@ -25,6 +25,11 @@ class Answer:
     synonyms: tuple[str, ...]
     missing: str | None
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its labels and synonyms."""
+        return (*self.labels.values(), *self.synonyms)
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -43,14 +48,12 @@ class Scale:
         return {
             fold(spelling): answer
             for answer in self.answers
-            for spelling in (
-                f"{answer.code:g}",
-                f"{answer.code:.1f}",
-                *answer.labels.values(),
-                *answer.synonyms,
-            )
-            if spelling
+            for spelling in (*_number_texts(answer.code), *answer.words)
         }
+
+
+def _number_texts(code: float) -> tuple[str, ...]:
+    return (f"{code:g}", f"{code:.1f}") if code.is_integer() else (f"{code:g}",)
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
             except ValueError:
                 bounds[bound] = None
                 problem("not_a_number", bound, found=row[bound])
+        low, high = bounds["minimum"], bounds["maximum"]
+        if low is not None and high is not None and low > high:
+            problem("bounds_crossed", "minimum", found=row["minimum"], expected=row["maximum"])
         if row["type"] in ("scale", "number") and not (row["label_vi"] and row["label_en"]):
             problem("label_missing", "label_vi, label_en", found=row["variable"])
         columns.add(fold(column))
@@ -153,6 +159,10 @@ def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
         if row["missing"] and row["missing"] not in MISSING_KINDS:
             values = {"found": row["missing"], "expected": ", ".join(MISSING_KINDS)}
             problems.append(Problem("scales.csv", "missing_unknown", values, line, "missing"))
+        if not (row["label_vi"] and row["label_en"]):
+            values = {"found": f"{row['scale']} {row['code']}"}
+            problems.append(Problem("scales.csv", "label_missing", values, line, "label_vi, label_en"))
+            continue
         answer = Answer(
             code,
             {"vi": row["label_vi"], "en": row["label_en"]},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.encodings import fold
 from evalkit.language import Language, text
 
 
@@ -14,8 +15,8 @@ from evalkit.language import Language, text
 class Problem:
     """One thing wrong, at one place in the user's own files.
 
-    `key` names the message in the catalogue, `values` fills it. The place is a file and, as far as they are
-    known, a sheet, a line as the user's editor or Excel counts it, and a column or key.
+    `key` names the message in the catalogue, `values` fills it, labels in both languages. The place is a file and,
+    as far as they are known, a line as the user's editor or Excel counts it, and a column or key.
     """
 
     file: str
@@ -35,7 +36,8 @@ class Problem:
             place.append(text("place_line", language, line=self.line))
         if self.column is not None:
             place.append(text("place_column", language, column=self.column))
-        return f"{', '.join(place)}: {text(self.key, language, **self.values)}"
+        values = {name: v[language] if isinstance(v, Mapping) else v for name, v in self.values.items()}
+        return f"{', '.join(place)}: {text(self.key, language, **values)}"
 
 
 class DataError(Exception):
@@ -59,6 +61,6 @@ def raise_any(problems: Iterable[Problem]) -> None:
 
 def nearest(found: str, known: Iterable[str]) -> str:
     """The known name most like what was found, for a proposal; all of them where none is alike."""
-    known = [str(name) for name in known]
-    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
-    return close[0] if close else ", ".join(known)
+    names = {fold(str(name)): str(name) for name in known}
+    close = difflib.get_close_matches(fold(found), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else ", ".join(names.values())

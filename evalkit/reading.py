@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit.codebook import Codebook
@@ -22,7 +23,7 @@ def read(study: Study) -> dict[str, pd.DataFrame]:
     """The raw frame of each wave, by wave code.
 
     Returns one DataFrame a wave: columns are the codebook's variables (those of type `ignore` left out), the
-    index `line` is the row's line in the file as Excel counts it, cells are text as it stands in the file.
+    index `line` is the row's line as Excel counts it, or an editor for csv; cells are text as it stands in the file.
     Raises DataError naming, for all waves at once, files that are missing, empty or of another format, columns
     that the codebook asks for and the file lacks, columns that the codebook does not know, and repeated ones.
 
@@ -68,7 +69,7 @@ def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
             "raw_column_unknown",
             {
                 "found": header.cells[at].strip(),
-                "expected": nearest(column, [v.column for v in codebook.values()]),
+                "expected": nearest(column, [variable.column for variable in codebook.values()]),
             },
             header.line,
         )
@@ -143,11 +144,11 @@ def _cell_text(cell: Any, decimal: str) -> str:
     if isinstance(cell, float):
         if cell.is_integer():
             return str(int(cell))
-        digits = repr(cell).replace(".", decimal)
+        digits = np.format_float_positional(cell).replace(".", decimal)
         # A typed 1.234 is no thousand: a fourth decimal keeps it from being read as one.
-        return digits + "0" if len(digits.rpartition(decimal)[2]) == 3 and "e" not in digits else digits
+        return digits + "0" if len(digits.rpartition(decimal)[2]) == 3 else digits
     if isinstance(cell, datetime):
-        return cell.strftime("%d/%m/%Y") if cell.time() == datetime.min.time() else cell.isoformat(" ")
+        return f"{cell:%d/%m/%Y}" if cell.time() == datetime.min.time() else f"{cell:%d/%m/%Y %H:%M:%S}"
     if isinstance(cell, date):
-        return cell.strftime("%d/%m/%Y")
+        return f"{cell:%d/%m/%Y}"
     return str(cell)

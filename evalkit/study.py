@@ -76,6 +76,11 @@ class Unit(_Declared):
     arm: Literal["pilot", "comparison"] | None = None
     population: Annotated[int, Field(gt=0)] | None = None
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What may stand for the unit in a raw file: its code and all its names."""
+        return (self.code, *(words for name in self.names for words in (name.vi, name.en)))
+
 
 class Where(_Declared):
     """The rows of a shared file that belong to one wave."""
@@ -292,6 +297,10 @@ def _key_problem(name: str, model: type[_Declared], found: Any) -> Problem:
         wrong = str(found["loc"][-1])
         return Problem(name, "key_unknown", {"expected": nearest(wrong, known)}, column=place)
     context = found.get("ctx", {})
+    bounds = {"less_than": ("<", "lt"), "greater_than": (">", "gt"), "greater_than_equal": ("≥", "ge")}
+    if found["type"] in bounds:
+        sign, bound = bounds[found["type"]]
+        context["expected"] = f"{sign} {context[bound]}"
     expected = context.get("expected") or {
         "string_pattern_mismatch": "A–Z a–z 0–9 _",
         "date_type": "2019-11-04",
@@ -327,11 +336,12 @@ def _read_corrections(folder: Path) -> pd.DataFrame:
     rows = read_table(path, "corrections.csv", CORRECTION_COLUMNS)
     problems = []
     for row in rows:
+        if not row["reason"]:
+            problems.append(Problem("corrections.csv", "reason_missing", {}, row["line"], "reason"))
         if row["action"] not in CORRECTION_ACTIONS:
             values = {"found": row["action"], "expected": ", ".join(CORRECTION_ACTIONS)}
             problems.append(Problem("corrections.csv", "action_unknown", values, row["line"], "action"))
-        if not row["reason"]:
-            problems.append(Problem("corrections.csv", "reason_missing", {}, row["line"], "reason"))
+            continue
         if (row["action"] == "set") != bool(row["new_value"]):
             problems.append(Problem("corrections.csv", "new_value_wanted", {}, row["line"], "new_value"))
         if (row["action"] == "drop_row") == bool(row["variable"]):
@@ -357,8 +367,7 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
             problem("name_reserved", kind, found=name)
     owner: dict[str, str] = {}
     for unit in declared.units:
-        spellings = [unit.code, *(words for known in unit.names for words in (known.vi, known.en))]
-        for name in {fold(words): words for words in spellings}.values():
+        for name in {fold(words): words for words in unit.spellings}.values():
             if owner.setdefault(fold(name), unit.code) != unit.code:
                 problem("code_repeated", "units", found=name)
     for period in PERIODS:
@@ -378,8 +387,10 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
                 if code not in codes:
                     problem("unit_code_unknown", f"{place}.{key}", found=code, expected=nearest(code, codes))
         for unit in declared.units:
-            if _name_on(unit, wave.field_start) is None:
-                problem("unit_not_valid", f"units.{unit.code}", wave=wave.code, found=wave.field_start)
+            for day in (wave.field_start, wave.field_end):
+                if _name_on(unit, day) is None:
+                    problem("unit_not_valid", f"units.{unit.code}", wave=wave.code, found=day)
+                    break
         path = (folder / wave.file).resolve()
         if not allow_outside and not path.is_relative_to(folder.resolve()):
             problem("path_outside", f"{place}.file", found=wave.file)
@@ -417,9 +428,9 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
         for name in DESIGN_COLUMNS
         if name in codebook
     ]
-    columns = {fold(variable.column) for variable in codebook.values()}
+    columns = [variable.column for variable in codebook.values()]
     for position, wave in enumerate(declared.waves, start=1):
-        if wave.where and fold(wave.where.column) not in columns:
+        if wave.where and fold(wave.where.column) not in map(fold, columns):
             values = {"found": wave.where.column, "expected": nearest(wave.where.column, columns)}
             problems.append(
                 Problem("study.toml", "variable_unknown", values, column=f"waves[{position}].where.column")

@@ -12,13 +12,13 @@ from evalkit.cleaning import code_text, derive_log
 
 CELLS = r"""
 Bình thường,KB => Binh thuong,KB
-    raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Cán bộ hòa nhã); nearest: "bình
+    raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Officials are courteous); nearest: "Bình
         thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
 34,3, => 34,7,
-    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Cán bộ hòa nhã); codes: 1, 2, 3, 98, 99. Look at
+    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99. Look at
         the form and write the decision into corrections.csv.
 34,3, => 134,3,
-    raw/sau.csv, line 5, "Tuổi": the number 134 is outside 18–100 (Tuổi); look at the form and write the decision into
+    raw/sau.csv, line 5, "Tuổi": the number 134 is outside 18–100 (Age); look at the form and write the decision into
         corrections.csv.
 34,3, => 34.000,3,
     raw/sau.csv, line 5, "Tuổi": the number "34.000" can be read in two ways (decimals or thousands); declare
@@ -31,7 +31,7 @@ Bình thường,KB => Binh thuong,KB
 02/11/2026,34 => 11/27/2026,34
     raw/sau.csv, line 5, "Ngày": "11/27/2026" is not a date; day/month/year is needed, within 02/11/2026–27/11/2026.
 H6,DC => H6,xã Thuận Hưng
-    raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã thuận hòa.
+    raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã Thuận Hòa.
 H6,DC,Ấp 2 => H6,DC,
     raw/sau.csv, line 7, "Ấp": the cell is empty; a value is needed.
 H2,xã => H1,xã
@@ -65,10 +65,10 @@ sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,tuoi,blank,41,,Xem phiếu =>
 sau-2,tuoii,set,41,42,Xem phiếu =>
     corrections.csv, line 2, "variable": there is no variable "tuoii"; nearest: tuoi.
 sau-2,tuoi,set,41,410,Xem phiếu =>
-    corrections.csv, line 2, "new_value": the number 410 is outside 18–100 (Tuổi); look at the form and write the
+    corrections.csv, line 2, "new_value": the number 410 is outside 18–100 (Age); look at the form and write the
         decision into corrections.csv.
 sau-2,q1,set,3,Hòa nhả,Xem phiếu =>
-    corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Cán bộ hòa nhã); nearest: "hòa
+    corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Officials are courteous); nearest: "Hòa
         nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
 sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,,drop_row,,,Phiếu trùng =>
     corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.

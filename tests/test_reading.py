@@ -226,3 +226,13 @@ def test_paths_may_have_spaces_and_vietnamese_letters(make_study, messages):
     (folder / "raw/số liệu").mkdir()
     (folder / "raw/số liệu/phiếu đợt 2.CSV").write_text(AFTER, encoding="utf-8")
     assert messages(folder) == []
+
+
+def test_time_stamps_keep_their_day_and_tiny_numbers_their_size(make_study, write_workbook):
+    stamped = [*ROWS[1][:4], datetime(2026, 11, 3, 10, 30), 41, "Hòa nhã", 1]
+    rows = [ROWS[0], stamped, [*ROWS[2][:4], "04/11/2026 8:05", *ROWS[2][5:]], *ROWS[3:]]
+    survey = ek.check(with_workbook(make_study, write_workbook, S=rows))[1]
+    days = survey.responses.set_index("row_id").loc[["sau-2", "sau-3"], "ngay"]
+    assert days.tolist() == [pd.Timestamp("2026-11-03"), pd.Timestamp("2026-11-04")]
+    tiny = with_workbook(make_study, write_workbook, S=[ROWS[0], [*ROWS[1][:5], 1.234e-7, *ROWS[1][6:]], *ROWS[2:]])
+    assert ek.read(ek.open_study(tiny))["sau"].loc[2, "tuoi"] == "0.0000001234"

@@ -46,7 +46,7 @@ cluster = "ap" => cluster = "apx"
 cluster = "ap" => cluster = "tuoi"
     study.toml, "design.cluster": the variable "tuoi" has type "number"; this role needs type "key" in codebook.csv.
 raw/sau.csv" => raw/sau.csv"\nwhere = { column = "ngàyy", equals = "2" }
-    study.toml, "waves[2].where.column": there is no variable "ngàyy"; nearest: ngày.
+    study.toml, "waves[2].where.column": there is no variable "ngàyy"; nearest: Ngày.
 xã Thí Điểm", => xã Thí Điểm", valid_form = 2020-01-01,
     study.toml, "units[1].names[1].valid_form": evalkit has no such key; did you mean: valid_from?
 """
@@ -68,7 +68,7 @@ harsh,1 => harsh,yes
 18,100 => mười tám,100
     codebook.csv, line 7, "minimum": "mười tám" is not a number.
 Tuổi,Age => Tuổi,
-    codebook.csv, line 7, "label_vi, label_en": the variable "tuoi" lacks its Vietnamese or English label.
+    codebook.csv, line 7, "label_vi, label_en": "tuoi" lacks its Vietnamese or English label.
 variable,column,type => variable,colum,type
     codebook.csv, line 1: unknown column "colum"; the columns are: variable, column, type, scale, minimum, maximum,
         label_vi, label_en, reverse.
@@ -111,7 +111,6 @@ answered = 0.5 => answered = 0.5\n[[node]]\ncode = "thai_do"\nlabel = {vi="a",en
 DECISIONS = r"""
 sau-2,tuoi,change,41,42,Xem phiếu =>
     corrections.csv, line 2, "action": there is no action "change"; the actions are: set, blank, drop_row.
-    corrections.csv, line 2, "new_value": new_value is needed with action = set and stays empty otherwise.
 sau-2,tuoi,set,41,42, =>
     corrections.csv, line 2, "reason": the reason is missing; every decision on data has one.
 sau-2,tuoi,drop_row,,,Xem phiếu =>
@@ -245,3 +244,21 @@ def test_each_problem_is_named_once(make_study, messages, change):
 
 def test_a_codebook_without_rows_is_named(make_study, messages):
     assert messages(make_study(codebook=lambda text: text.splitlines()[0])) != []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"codebook": ("18,100", "100,18")}, "the minimum 100 is above the maximum 18."),
+        ({"study": ("confidence_level = 0.95", "confidence_level = 95.0")}, "expected: < 1.0."),
+        ({"scales": ("Hòa nhã,", ",")}, "lacks its Vietnamese or English label."),
+    ],
+)
+def test_values_that_cannot_be_meant(make_study, messages, change, expected):
+    (message,) = messages(make_study(**change))
+    assert message.endswith(expected)
+
+
+def test_a_name_must_be_valid_to_the_last_day_in_the_field(make_study, messages):
+    study = ('en = "pilot commune"', 'en = "pilot commune", valid_to = 2026-11-10')
+    assert any("has no name valid on" in message for message in messages(make_study(study=study)))
