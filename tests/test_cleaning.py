@@ -12,11 +12,11 @@ from evalkit.cleaning import code_text, derive_log
 
 CELLS = r"""
 Bình thường,KB => Binh thuong,KB
-    raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Officials are courteous); nearest: "Bình
-        thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+    raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Officials are courteous); nearest:
+        "Bình thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
 34,3, => 34,7,
-    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99. Look at
-        the form and write the decision into corrections.csv.
+    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99. Look
+        at the form and write the decision into corrections.csv.
 34,3, => 134,3,
     raw/sau.csv, line 5, "Tuổi": the number 134 is outside 18–100 (Age); look at the form and write the decision into
         corrections.csv.
@@ -68,8 +68,8 @@ sau-2,tuoi,set,41,410,Xem phiếu =>
     corrections.csv, line 2, "new_value": the number 410 is outside 18–100 (Age); look at the form and write the
         decision into corrections.csv.
 sau-2,q1,set,3,Hòa nhả,Xem phiếu =>
-    corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Officials are courteous); nearest: "Hòa
-        nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+    corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Officials are courteous); nearest:
+        "Hòa nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
 sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,,drop_row,,,Phiếu trùng =>
     corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.
 """
