@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 Floats = NDArray[np.float64]
+BLOCK = 8  # items taken at a time: enough for speed, few enough to leave memory alone
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Contrasts of domain means, each array (C, k): C contrasts, k items."""
+    """Contrasts of domain means, each array (C, k): C contrasts, k items.
+
+    `clusters` is the number of clusters with valid answers that an estimate rests on.
+    """
 
     estimate: Floats
     std_error: Floats
@@ -25,7 +30,8 @@ class Contrasts:
 class DomainMeans:
     """Means of k items in D domains: `domain` (D,), the others (D, k).
 
-    `clusters` is the number of clusters with valid answers that an estimate rests on.
+    Kept for contrasts: the influence totals of each cluster in each domain where it has members, from which any
+    contrast and its variance follow.
     """
 
     domain: NDArray
@@ -34,7 +40,7 @@ class DomainMeans:
     std_error: Floats
     df: Floats
     clusters: NDArray[np.int64]
-    _influence: Floats  # (pairs, k): influence totals of each cluster in each domain where it has members
+    _influence: Floats  # (pairs, k), a pair being a cluster in a domain
     _valid: NDArray[np.bool_]  # (pairs, k)
     _pair_domain: NDArray[np.int64]
     _pair_cluster: NDArray[np.int64]
@@ -51,36 +57,36 @@ class DomainMeans:
         L = np.atleast_2d(np.asarray(L, dtype=float))
         if L.shape[1] != len(self.domain):
             raise ValueError(f"L has {L.shape[1]} columns for {len(self.domain)} domains")
-        size = np.bincount(self._stratum)
-        lonely = size[self._stratum] < 2
-        own_clusters = np.zeros(self.estimate.shape, dtype=np.int64)
-        np.add.at(own_clusters, self._pair_domain, self._valid)
-        shape = (len(L), self.estimate.shape[1])
-        estimate, std_error, df = (np.full(shape, np.nan) for _ in range(3))
-        clusters = np.zeros(shape, dtype=np.int64)
-        for row, coefficients in enumerate(L):
-            used = coefficients != 0
-            estimate[row] = coefficients[used] @ self.estimate[used]
-            pairs = used[self._pair_domain]
-            cluster, weight = self._pair_cluster[pairs], coefficients[self._pair_domain[pairs], None]
-            totals = np.zeros((len(self._stratum), shape[1]))
-            np.add.at(totals, cluster, weight * self._influence[pairs])
-            present = np.zeros(totals.shape, dtype=bool)
-            np.logical_or.at(present, cluster, self._valid[pairs])
-            squares = np.zeros((len(size), shape[1]))
-            sums = squares.copy()
-            np.add.at(sums, self._stratum, totals)
-            np.add.at(squares, self._stratum, (totals - (sums / size[:, None])[self._stratum]) ** 2)
-            variance = (squares * (size / np.maximum(size - 1, 1))[:, None]).sum(axis=0)
-            strata = np.zeros((len(size), shape[1]), dtype=bool)
-            np.logical_or.at(strata, self._stratum, present)
-            clusters[row] = present.sum(axis=0)
-            df[row] = clusters[row] - strata.sum(axis=0)
-            unknown = (present & lonely[:, None]).any(axis=0) | (own_clusters[used] < 2).any(axis=0)
-            unknown |= np.isnan(estimate[row]) | (df[row] < 1)
-            rounding = 1e-12 * np.abs(coefficients).sum() * self._scale
-            std_error[row] = np.where(unknown, np.nan, np.where(variance > rounding**2, np.sqrt(variance), 0.0))
-        return Contrasts(estimate, std_error, df, clusters)
+        chosen = sparse.csr_array(L)
+        used = sparse.csr_array(L != 0, dtype=float)
+        estimate = chosen @ np.nan_to_num(self.estimate)
+        estimate[used @ np.isnan(self.estimate).astype(float) > 0] = np.nan
+
+        # Rows: one for each cluster with members in a domain of a contrast; from there to strata, then contrasts.
+        row, pair = (chosen.tocsc()[:, self._pair_domain]).nonzero()
+        count = len(self._stratum)
+        rows, row_of = np.unique(row * count + self._pair_cluster[pair], return_inverse=True)
+        weight = L[row, self._pair_domain[pair]]
+        shape = (len(rows), len(self._pair_domain))
+        totals = sparse.csr_array((weight, (row_of, pair)), shape) @ self._influence
+        present = sparse.csr_array((np.ones(len(pair)), (row_of, pair)), shape) @ self._valid.astype(float) > 0
+        strata = self._stratum.max(initial=-1) + 1
+        cells, cell_of = np.unique(rows // count * strata + self._stratum[rows % count], return_inverse=True)
+        gather = _indicator(cell_of, len(cells))
+        size = np.bincount(self._stratum, minlength=strata)[cells % strata, None]
+        sums, squares, members = gather @ totals, gather @ totals**2, gather @ present.astype(float)
+        # Clusters of the stratum without members here have a total of zero and count all the same.
+        spread = np.maximum(squares - sums**2 / size, 0) * size / np.maximum(size - 1, 1)
+        collect = _indicator(cells // strata, len(L))
+        variance, clusters = collect @ spread, collect @ members
+        df = clusters - collect @ (members > 0).astype(float)
+
+        own = _indicator(self._pair_domain, len(self.domain)) @ self._valid.astype(float)
+        unknown = (used @ (own < 2).astype(float) > 0) | (collect @ ((members > 0) & (size < 2)).astype(float) > 0)
+        rounding = 1e-12 * np.abs(L).sum(axis=1, keepdims=True) * self._scale
+        std_error = np.where(variance > rounding**2, np.sqrt(variance), 0.0)
+        std_error[unknown | np.isnan(estimate) | (df < 1)] = np.nan
+        return Contrasts(estimate, std_error, df, clusters.astype(np.int64))
 
 
 def domain_means(
@@ -110,9 +116,7 @@ def domain_means(
     y = np.asarray(values, dtype=float)
     if y.ndim != 2:
         raise ValueError(f"values must be (n, k), got {y.ndim} dimensions")
-    if np.isinf(y).any():
-        raise ValueError("values must be finite or NaN")
-    n = len(y)
+    n, k = y.shape
     domains, domain_code = _codes(domain, "domain", n)
     cluster_code = np.arange(n) if cluster is None else _codes(cluster, "cluster", n)[1]
     stratum_code = np.zeros(n, dtype=np.int64) if stratum is None else _codes(stratum, "stratum", n)[1]
@@ -125,43 +129,54 @@ def domain_means(
     if (stratum_of[cluster_code] != stratum_code).any():
         raise ValueError("a cluster lies in two strata")
 
-    valid = ~np.isnan(y)
-    filled = np.where(valid, y, 0.0)
-    shape = (len(domains), y.shape[1])
-    total, size = np.zeros(shape), np.zeros(shape)
-    count = np.zeros(shape, dtype=np.int64)
-    np.add.at(size, domain_code, w[:, None] * valid)
-    np.add.at(total, domain_code, w[:, None] * filled)
-    np.add.at(count, domain_code, valid)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(count > 0, total / np.where(count > 0, size, 1), np.nan)
-    pair = domain_code * clusters + cluster_code
-    pairs, pair_code = np.unique(pair, return_inverse=True)
-    deviation = np.where(valid, (filled - mean[domain_code]) * w[:, None], 0.0)
-    influence = np.zeros((len(pairs), y.shape[1]))
-    np.add.at(influence, pair_code, deviation / np.where(size > 0, size, 1)[domain_code])
-    answered = np.zeros(influence.shape, dtype=bool)
-    np.logical_or.at(answered, pair_code, valid)
+    code, pair_code = pd.factorize(domain_code * max(clusters, 1) + cluster_code)[::-1]
+    rank = np.argsort(code)
+    pairs, pair_code = code[rank], np.argsort(rank)[pair_code]
+    pair_domain, pair_cluster = pairs // max(clusters, 1), pairs % max(clusters, 1)
+    weigh, count = _indicator(pair_code, len(pairs), w), _indicator(pair_code, len(pairs))
+    by_domain = _indicator(pair_domain, len(domains))
 
-    parts = (
-        influence,
-        answered,
-        pairs // max(clusters, 1),
-        pairs % max(clusters, 1),
-        stratum_of,
-        np.abs(filled).max(axis=0, initial=0),
-    )
+    shape = (len(domains), k)
+    number, mean = np.zeros(shape, dtype=np.int64), np.full(shape, np.nan)
+    influence, answered, scale = np.zeros((len(pairs), k)), np.zeros((len(pairs), k), dtype=bool), np.zeros(k)
+    for start in range(0, k, BLOCK):
+        part = slice(start, start + BLOCK)
+        valid = ~np.isnan(y[:, part])
+        filled = np.where(valid, y[:, part], 0.0)
+        scale[part] = np.abs(filled).max(axis=0, initial=0)
+        if not np.isfinite(scale[part]).all():
+            raise ValueError("values must be finite or NaN")
+        members = valid.astype(float)
+        counted, size = count @ members, weigh @ members
+        # Sums of deviations from a middle value keep their digits where sums of values would lose them.
+        middle = filled.sum(axis=0) / np.maximum(members.sum(axis=0), 1)
+        total = weigh @ np.where(valid, filled - middle, 0.0)
+        number[:, part] = by_domain @ counted
+        domain_size = by_domain @ size
+        known = domain_size > 0
+        shift = np.divide(by_domain @ total, domain_size, out=np.full(known.shape, np.nan), where=known)
+        mean[:, part] = shift + middle
+        safe = np.where(known, domain_size, 1.0)
+        influence[:, part] = (total - np.nan_to_num(shift)[pair_domain] * size) / safe[pair_domain]
+        answered[:, part] = counted > 0
     empty = np.full(shape, np.nan)
-    bare = DomainMeans(domains, count, mean, empty, empty, count, *parts)
-    own = bare.contrast(np.eye(len(domains)))
-    return DomainMeans(domains, count, mean, own.std_error, own.df, own.clusters, *parts)
+    parts = (influence, answered, pair_domain, pair_cluster, stratum_of, scale)
+    own = DomainMeans(domains, number, mean, empty, empty, number, *parts).contrast(np.eye(len(domains)))
+    return DomainMeans(domains, number, mean, own.std_error, own.df, own.clusters, *parts)
+
+
+def _indicator(group: NDArray[np.int64], groups: int, weight: Floats | None = None) -> sparse.csr_array:
+    """The (groups, n) matrix that adds up rows by group, weighted."""
+    entries = np.ones(len(group)) if weight is None else weight
+    return sparse.csr_array((entries, (group, np.arange(len(group)))), (groups, len(group)))
 
 
 def _codes(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.int64]]:
+    """The distinct labels, sorted, and each row's position among them."""
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must be ({n},), got {array.shape}")
-    if pd.isna(array).any():
+    codes, found = pd.factorize(array, sort=True)
+    if (codes < 0).any():
         raise ValueError(f"{name} has missing labels")
-    found, codes = np.unique(array, return_inverse=True)
-    return found, codes.astype(np.int64)
+    return np.asarray(found), codes.astype(np.int64)
