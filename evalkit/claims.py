@@ -7,16 +7,18 @@ from typing import Literal
 
 import pandas as pd
 
-from evalkit.comparison import CHANGE, DID
-from evalkit.language import Language, label, listing, number, plain, text
+from evalkit.comparison import CHANGE, DID, FIXED
+from evalkit.language import Language, label, listing, plain, text
 from evalkit.study import Study
-from evalkit.values import Values, unit_words
+from evalkit.values import Values, exactly, too_few, unit_words
 
 Licence = Literal["describe", "changed", "changed_more", "effect"]
 Direction = Literal["higher", "lower", "none"]
 
-# (surveys comparable, at least two comparison units, units randomised) → the strongest words that the design
-# carries. Two pilot communes without comparison units never reach more than "changed".
+SCORED = ("low_scores", "high_scores")
+# Are the surveys comparable? Are there two or more comparison units, and were the pilots not picked for their
+# scores? Are there two or more pilots, chosen at random? → the strongest words that the design carries. Two pilot
+# communes without comparison units never reach more than "changed".
 GATE: dict[tuple[bool, bool, bool], Licence] = {
     (False, False, False): "describe",
     (False, False, True): "describe",
@@ -51,8 +53,10 @@ def comparability(study: Study) -> list[str]:
 def licence(study: Study) -> Licence:
     """The strongest words that the study's design carries."""
     arms = list(study.design.arms.values())
-    compared = "pilot" in arms and arms.count("comparison") >= 2
-    randomised = study.declared.design.pilot_units_chosen == "randomised"
+    chosen = study.declared.design.pilot_units_chosen
+    # Units picked for their scores move towards the mean by themselves, so a comparison would mislead.
+    compared = "pilot" in arms and arms.count("comparison") >= 2 and chosen not in SCORED
+    randomised = chosen == "randomised" and arms.count("pilot") >= 2
     return GATE[not comparability(study), compared, randomised]
 
 
@@ -61,6 +65,7 @@ class Claim:
     """One sentence, in Markdown, and what it says: the direction that its effect's adjusted interval supports."""
 
     indicator: str
+    group: str
     estimand: str
     direction: Direction
     text: str
@@ -86,9 +91,10 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         sentences.append(text("design_units", language, pilots=pilots, others=others, chosen=chosen))
     else:
         sentences.append(text("design_no_arms", language, units=len(arms)))
-    reasons = [text(reason, language) for reason in comparability(study)]
-    if reasons:
-        sentences.append(text("not_comparable", language, reasons=listing(reasons, language)))
+    if comparability(study):
+        sentences.append(comparability_sentence(study, language))
+    if study.declared.design.pilot_units_chosen in SCORED:
+        sentences.append(text("regression_to_the_mean", language))
     sentences.append(text(f"licence_{words}", language))
     if pilots == 1:
         sentences.append(text("one_pilot_unit", language))
@@ -96,11 +102,21 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         values = Values(effects, study, language)
         smallest = values.row(study.plan.primary[0], "pilot - comparison", "smallest p", DID, "placebo")
         level = 1 - study.plan.confidence_level
-        sentences.append(text("more_rule", language, level=number(level, 2, language)))
+        sentences.append(text("more_rule", language, level=exactly(level, language)))
         sentences.append(text("smallest_p", language, p=values.bound(smallest)))
         if smallest["estimate"] > level + 1e-12:
             sentences.append(text("smallest_p_too_large", language))
     return sentences
+
+
+def comparability_sentence(study: Study, language: Language) -> str:
+    """Whether the waves may be compared by what is declared, and if not, why."""
+    reasons = [text(reason, language) for reason in comparability(study)]
+    return (
+        text("not_comparable", language, reasons=listing(reasons, language))
+        if reasons
+        else text("comparable", language)
+    )
 
 
 def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Claim]:
@@ -138,6 +154,9 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     language, study = values.language, values.study
     before, after = (values.row(indicator, group, "level", period, "linearised") for period in ("before", "after"))
     change = values.row(indicator, group, "change", CHANGE, "linearised")
+    if too_few(change.to_frame().T, study).item():
+        hidden = text("claim_hidden", language, group=text(f"in_group_{group}", language))
+        return Claim(indicator, group, "level", "none", hidden)
     filled = {
         "group": text(f"in_group_{group}", language),
         "before": values.bound(before),
@@ -148,13 +167,15 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
         "rows": text(f"rows_{study.declared.study.row}", language),
     }
     if words == "describe":
-        return Claim(indicator, "level", "none", text("claim_described", language, **filled))
+        return Claim(indicator, group, "level", "none", text("claim_described", language, **filled))
     filled |= {"change": values.bound(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
     if pd.isna(change["conf_low_adjusted"]):
-        return Claim(indicator, "change", "none", text("claim_no_interval", language, **filled))
+        return Claim(indicator, group, "change", "none", text("claim_no_interval", language, **filled))
     verdict = direction(change)
+    if group == "all" and direction(values.row(indicator, group, "change", CHANGE, FIXED)) != verdict:
+        verdict = "none"
     filled |= _interval(values, change)
-    return Claim(indicator, "change", verdict, text(f"claim_change_{verdict}", language, **filled))
+    return Claim(indicator, group, "change", verdict, text(f"claim_change_{verdict}", language, **filled))
 
 
 def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
@@ -171,7 +192,7 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
         **_interval(values, unit_t),
     }
     kind = "effect" if words == "effect" else "more"
-    return Claim(indicator, "did", verdict, text(f"claim_{kind}_{verdict}", language, **filled))
+    return Claim(indicator, "pilot - comparison", "did", verdict, text(f"claim_{kind}_{verdict}", language, **filled))
 
 
 def _interval(values: Values, effect: pd.Series) -> dict[str, str]:

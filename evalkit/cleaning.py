@@ -58,7 +58,7 @@ def clean(raw: dict[str, pd.DataFrame], study: Study) -> Survey:
     kept, kept_kinds, log, problems = _apply_corrections(coded, kinds, study, coder)
     problems += coder.open_problems(log)
     problems += _check_rows(kept, study, coder)
-    problems += _check_returned(coded, study)
+    problems += _check_counts(coded, kept, study)
     raise_any(problems)
     survey = Survey(
         responses=kept.reset_index(drop=True),
@@ -189,6 +189,7 @@ class _Coder:
             if key:
                 for row_id in texts.index[texts == text]:
                     values = {"found": normal_form(text), "label": variable.labels, **values}
+                    values |= {"row": row_id, "variable": variable.name}
                     line = int(row_id.rpartition("-")[2])
                     self._problems[row_id, variable.name] = Problem(wave.file, key, values, line, variable.column)
         dtype = "datetime64[s]" if variable.type == "date" else float
@@ -198,13 +199,25 @@ class _Coder:
         """What could not be coded and no correction decided."""
         dropped = set(log.loc[log["action"] == "drop_row", "row_id"])
         decided = set(self.study.corrections[["row_id", "variable"]].itertuples(index=False, name=None))
+        keyless = self._keyless()
         open_ones = [
             problem
             for (row, variable), problem in self._problems.items()
-            if row not in dropped and (row, variable) not in decided
+            if row not in dropped and (row, variable) not in decided and row not in keyless
         ]
+        open_ones += [problem for row, problem in keyless.items() if row not in dropped]
         files = [wave.file for wave in self.study.declared.waves]
         return sorted(open_ones, key=lambda problem: (files.index(problem.file), problem.line or 0))
+
+    def _keyless(self) -> dict[str, Problem]:
+        """Rows without unit and without any other key: totals, signatures; one problem each."""
+        found = {}
+        for row, variable in self._problems:
+            keyless = len(self.keys) > 1 and all((row, key) in self._problems for key in self.keys)
+            if variable == self.roles.unit and keyless:
+                unit = self._problems[row, variable]
+                found[row] = Problem(unit.file, "row_without_keys", {"row": row}, unit.line)
+        return found
 
     def unread(self, row: str, variable: str) -> str | None:
         """The folded text of a cell that could not be coded, None for others."""
@@ -347,7 +360,8 @@ def _apply_corrections(
             continue
         new, kind, key, values = code_text(row.new_value, variable, wave)
         if key:
-            problem(key, "new_value", found=row.new_value, label=variable.labels, **values)
+            values |= {"label": variable.labels, "row": row.row_id, "variable": row.variable}
+            problem(key, "new_value", found=row.new_value, **values)
             continue
         kinds.loc[row.row_id, row.variable] = kind
         if (pd.isna(new) and pd.isna(before)) or new == before:
@@ -377,9 +391,17 @@ def _check_rows(kept: pd.DataFrame, study: Study, coder: _Coder) -> list[Problem
         for row in named[again].itertuples():
             other = first[row.wave, row.respondent].rpartition("-")[2]
             problem(row.row_id, "respondent_twice", roles.respondent, other=other)
-        moved = named.groupby("respondent")["unit"].nunique()
-        for row in named[named["respondent"].isin(moved.index[moved > 1])].itertuples():
-            problem(row.row_id, "respondent_two_units", roles.respondent, found=row.unit)
+        placed = named[named["unit"].notna()]
+        home = placed.drop_duplicates("respondent").set_index("respondent")
+        for row in placed.itertuples():
+            other = home.loc[row.respondent]
+            if other["unit"] != row.unit:
+                values = {"found": row.unit, "other": other["row_id"], "expected": other["unit"]}
+                problem(row.row_id, "respondent_two_units", roles.respondent, **values)
+    if roles.cluster and roles.stratum:
+        strata = kept.groupby(["unit", "cluster"])["stratum"].transform("nunique")
+        for row in kept[strata > 1].itertuples():
+            problem(row.row_id, "cluster_two_strata", roles.stratum, found=row.stratum)
     if roles.weight:
         for row in kept[~(kept["weight"] > 0)].itertuples():
             if coder.unread(row.row_id, roles.weight) is not None:
@@ -388,23 +410,29 @@ def _check_rows(kept: pd.DataFrame, study: Study, coder: _Coder) -> list[Problem
     return problems
 
 
-def _check_returned(coded: pd.DataFrame, study: Study) -> list[Problem]:
-    """Declared counts of forms against the rows that came."""
-    counts = coded.groupby(["wave", "unit"]).size()
+def _forms(coded: pd.DataFrame, kept: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Forms returned and valid by wave and unit; a unit that was corrected counts as corrected."""
+    unit = coded["unit"].where(~coded.index.isin(kept.index), kept["unit"].reindex(coded.index))
+    return coded.groupby(["wave", unit]).size(), kept.groupby(["wave", "unit"]).size()
+
+
+def _check_counts(coded: pd.DataFrame, kept: pd.DataFrame, study: Study) -> list[Problem]:
+    """Declared counts of forms against the rows that came; a row dropped as a duplicate was no form."""
+    returned, valid = _forms(coded, kept)
     problems = []
     for position, wave in enumerate(study.declared.waves, start=1):
         for unit in study.declared.units:
-            found = int(counts.get((wave.code, unit.code), 0))
-            values = {"unit": unit.code, "found": found}
-            if unit.code in wave.returned and wave.returned[unit.code] != found:
-                values["expected"] = wave.returned[unit.code]
-                problems.append(
-                    Problem("study.toml", "returned_differs", values, column=f"waves[{position}].returned")
-                )
-            if unit.code in wave.issued and wave.issued[unit.code] < found:
-                values["expected"] = wave.issued[unit.code]
-                problems.append(Problem("study.toml", "more_than_issued", values, column=f"waves[{position}].issued"))
-            if not found:
+            came, stayed = (int(counts.get((wave.code, unit.code), 0)) for counts in (returned, valid))
+
+            def differs(key: str, declared: str, found: int, position: int = position, **values: Any) -> None:
+                place = f"waves[{position}].{declared}"
+                problems.append(Problem("study.toml", key, {"found": found, **values}, column=place))
+
+            if unit.code in wave.returned and not stayed <= wave.returned[unit.code] <= came:
+                differs("returned_differs", "returned", came, unit=unit.code, expected=wave.returned[unit.code])
+            if unit.code in wave.issued and wave.issued[unit.code] < stayed:
+                differs("more_than_issued", "issued", stayed, unit=unit.code, expected=wave.issued[unit.code])
+            if not came:
                 problems.append(Problem(wave.file, "unit_without_rows", {"found": unit.code}))
     return problems
 
@@ -415,7 +443,7 @@ def _missing(kept: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flow(coded: pd.DataFrame, kept: pd.DataFrame, study: Study) -> pd.DataFrame:
-    returned, valid = (frame.groupby(["wave", "unit"]).size() for frame in (coded, kept))
+    returned, valid = _forms(coded, kept)
     rows = []
     for wave in study.declared.waves:
         for unit in study.declared.units:

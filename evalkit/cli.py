@@ -77,13 +77,15 @@ def verify(
     language: Speech = "",
 ) -> None:
     """Tính lại từ dữ liệu thô và so sánh / compute again from raw and compare."""
-    from evalkit.verification import verify
+    from evalkit.verification import report_language, verify
 
-    with _told(None, language) as speech:
+    with _told(None, language or report_language(report)) as speech:
         different, count = verify(report)
         if len(different):
             print(text("verify_differs", speech, count=len(different)))
-            print(different.to_string(index=False))
+            titles = {side: text(f"verify_{side}", speech) for side in ("first", "second")}
+            different = different.sort_values("column", key=lambda column: column != "estimate", kind="stable")
+            print(different.head(20).rename(columns=titles).to_string(index=False))
             raise typer.Exit(1)
         print(text("verify_same", speech, count=count))
 

@@ -12,8 +12,8 @@ from evalkit.textfiles import read_table
 
 TYPES = ("scale", "number", "date", "key", "text", "identifier", "ignore")
 MISSING_KINDS = ("dont_know", "refused", "not_applicable", "blank")
-_COLUMNS = ("variable", "column", "type")
-_OPTIONAL = ("scale", "minimum", "maximum", "label_vi", "label_en", "reverse")
+_COLUMNS = ("variable", "column", "type", "scale", "minimum", "maximum", "label_vi", "label_en", "reverse")
+_SCALE_COLUMNS = ("scale", "code", "label_vi", "label_en", "synonyms", "missing")
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,14 @@ def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
     unread = scales is None
     scales = scales or {}
     try:
-        rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS, _OPTIONAL)
+        rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS)
     except DataError as error:
         return {}, problems + list(error.problems)
     if not rows:
         problems.append(Problem("codebook.csv", "no_rows"))
+    if not (folder / "scales.csv").exists() and any(row["type"] == "scale" for row in rows):
+        problems.append(Problem("scales.csv", "file_missing"))
+        unread = True
     variables: dict[str, Variable] = {}
     columns: set[str] = set()
     for row in rows:
@@ -141,10 +144,9 @@ def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
     path = folder / "scales.csv"
     if not path.exists():
         return {}, []
-    columns = ("scale", "code", "label_vi", "label_en")
     problems: list[Problem] = []
     try:
-        rows = read_table(path, "scales.csv", columns, ("synonyms", "missing"))
+        rows = read_table(path, "scales.csv", _SCALE_COLUMNS)
     except DataError as error:
         return None, list(error.problems)
     answers: dict[str, list[Answer]] = {}

@@ -7,10 +7,11 @@ import pandas as pd
 
 from evalkit.effects import make_effects, with_adjustment, with_intervals, with_tests
 from evalkit.estimation import Contrasts, DomainMeans, domain_means
-from evalkit.study import DESIGN_COLUMNS, Design, Index, Plan
+from evalkit.study import DESIGN_COLUMNS, PERIODS, Design, Index, Plan
 from evalkit.units import compare_units
 
 CHANGE = "after - before"
+FIXED = "linearised, fixed composition"
 DID = "(after - before) pilot - (after - before) comparison"
 
 
@@ -20,8 +21,10 @@ def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> p
     Groups are the units and, where arms are declared, `pilot` and `comparison`, in which each unit counts once
     (mean of unit means); without arms, `all` pools the respondents. A period with several waves is the mean of
     its waves. Method `linearised`: design-based for these units, see `estimation.domain_means`; the units are
-    strata, since clusters are drawn within each. Methods `unit t` and `placebo`: the change of units, see
-    `units.compare_units`. Secondary outcomes are adjusted together, primary ones together.
+    strata, since clusters are drawn within each. Method `linearised, fixed composition`: the change of `all` had
+    each unit the same share of the people in both periods. Methods `unit t` and `placebo`: the change of units, see
+    `units.compare_units`; differences-in-differences need two comparison units. Secondary outcomes are adjusted
+    together, primary ones together.
 
         effects = ek.compare(scores, study.design, study.plan, study.index)
     """
@@ -32,12 +35,13 @@ def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> p
     rows = []
     for group, units in _groups(design).items():
         rows += _group_rows(pooled if group == "all" else by_unit, design, group, units, items, index, weights)
-    if "comparison" in design.arms.values():
+    if "all" in _groups(design):
+        rows += _fixed_rows(by_unit, scores, design, items, index, weights)
+    if "pilot" in design.arms.values() and list(design.arms.values()).count("comparison") >= 2:
         rows += _did_rows(by_unit, design, items, index, weights)
     effects = with_intervals(make_effects(rows), plan.confidence_level)
     effects = with_tests(effects, effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo"))
-    constant = effects["estimand"].isin(["change", "did"]) & (effects["std_error"] == 0)
-    effects.loc[constant, "note"] = "constant"
+    effects.loc[effects["std_error"] == 0, "note"] = "constant"
     return with_adjustment(effects, _families(effects, design, plan))
 
 
@@ -102,7 +106,7 @@ def _group_rows(
     if len(design.periods) > 2:
         wanted += [("level", wave, {f"{unit}|{wave}": 1 / len(units) for unit in units}) for wave in design.periods]
     result = means.contrast([_coefficients(means.domain, chosen) for *_, chosen in wanted])
-    n_before, n_after = (_count(means, design, period, units) for period in ("before", "after"))
+    whole = {period: _count(means, design, period, units) for period in PERIODS}
     return [
         {
             "indicator": name,
@@ -110,14 +114,23 @@ def _group_rows(
             "estimand": estimand,
             "contrast": contrast,
             "unit": _unit(index, name, estimand),
-            "n_before": n_before[item],
-            "n_after": n_after[item],
+            **_counts(means, design, contrast, units, whole, item),
             "weights": weights,
             **_linearised(result, row, item),
         }
         for row, (estimand, contrast, _) in enumerate(wanted)
         for item, name in enumerate(items)
     ]
+
+
+def _counts(
+    means: DomainMeans, design: Design, contrast: str, units: list[str], whole: dict[str, np.ndarray], item: int
+) -> dict[str, float]:
+    """The answers behind a row: those of its wave where it is about one, else of both periods."""
+    if contrast not in design.periods or contrast in PERIODS:
+        return {f"n_{period}": whole[period][item] for period in PERIODS}
+    labels = [f"{unit}|{contrast}" for unit in units]
+    return {f"n_{design.periods[contrast]}": means.n[np.isin(means.domain, labels), item].sum()}
 
 
 def _linearised(result: Contrasts, row: int, item: int) -> dict:
@@ -135,6 +148,36 @@ def _linearised(result: Contrasts, row: int, item: int) -> dict:
 def _count(means: DomainMeans, design: Design, period: str, units: list[str]) -> np.ndarray:
     """Valid answers of these units in a period, one count an item."""
     return means.n[np.isin(means.domain, list(_period_weights(design, period, units)))].sum(axis=0)
+
+
+def _fixed_rows(
+    means: DomainMeans, scores: pd.DataFrame, design: Design, items: list[str], index: Index, weights: str
+) -> list[dict]:
+    """The change of `all` had each unit the same share of the people in both periods.
+
+    Pooled means move when the sample shifts between units, even where no unit changed.
+    """
+    share = scores.groupby("unit")["weight"].sum() / scores["weight"].sum()
+    chosen: dict[str, float] = {}
+    for unit in design.arms:
+        one = _change_weights(design, [unit])
+        chosen |= {label: coefficient * share[unit] for label, coefficient in one.items()}
+    result = means.contrast(_coefficients(means.domain, chosen))
+    counts = {f"n_{period}": _count(means, design, period, list(design.arms)) for period in PERIODS}
+    return [
+        {
+            "indicator": name,
+            "group": "all",
+            "estimand": "change",
+            "contrast": CHANGE,
+            "unit": _unit(index, name, "change"),
+            "weights": weights,
+            **{name_: count[item] for name_, count in counts.items()},
+            **_linearised(result, 0, item),
+            "method": FIXED,
+        }
+        for item, name in enumerate(items)
+    ]
 
 
 def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index, weights: str) -> list[dict]:
@@ -158,12 +201,16 @@ def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index
             "weights": weights,
         }
         rows.append(shared | _linearised(linear, 0, item))
-        if np.isnan(changes.estimate[:, item]).any():
-            continue
-        found = compare_units(changes.estimate[:, item], [unit in pilot for unit in both])
-        shared |= {"estimate": found.estimate, "n_clusters": len(both)}
-        rows.append(shared | {"method": "unit t", "std_error": found.std_error, "df": found.df})
-        rows.append(shared | {"method": "placebo", "p_value": found.placebo_p})
+        delta = changes.estimate[:, item]
+        answered = not np.isnan(delta).any()
+        found = compare_units(delta if answered else range(len(both)), [unit in pilot for unit in both])
+        shared |= {"n_clusters": len(both)}
+        if answered:
+            shared |= {"estimate": found.estimate}
+            rows.append(shared | {"method": "unit t", "std_error": found.std_error, "df": found.df})
+            rows.append(shared | {"method": "placebo", "p_value": found.placebo_p})
+        else:
+            rows += [shared | {"method": method, "note": "no_answers"} for method in ("unit t", "placebo")]
         smallest = {"estimand": "smallest p", "method": "placebo", "unit": "p", "estimate": found.smallest_p}
         rows.append(shared | smallest)
     return rows
@@ -179,7 +226,7 @@ def _unit(index: Index, name: str, estimand: str) -> str:
 
 
 def _families(effects: pd.DataFrame, design: Design, plan: Plan) -> pd.Series:
-    """Which rows are judged together: one role of the plan, one estimand, one method, units apart from arms."""
+    """Which rows are judged together: one role of the plan, estimand and method, in one arm or over all units."""
     role = effects["indicator"].map(
         dict.fromkeys(plan.primary, "primary") | dict.fromkeys(plan.secondary, "secondary")
     )

@@ -54,9 +54,13 @@ def bind(*tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t with each row's df."""
+    """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t with each row's df.
+
+    A standard error of zero gives no interval: nothing varied, which says nothing about what could have.
+    """
     result = effects.copy()
-    reach = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0)) * result["std_error"]
+    spread = result["std_error"].where(result["std_error"] > 0)
+    reach = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0)) * spread
     result["conf_low"], result["conf_high"] = result["estimate"] - reach, result["estimate"] + reach
     result["conf_level"] = level
     return result
@@ -83,7 +87,8 @@ def with_adjustment(effects: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
     size = members.map(members.value_counts()).astype(float)
     rows = result.loc[members.index]
     level = rows["conf_level"] ** (1 / size)
-    reach = stats.t.ppf((1 + level) / 2, rows["df"].where(rows["df"] > 0)) * rows["std_error"]
+    spread = rows["std_error"].where(rows["std_error"] > 0)
+    reach = stats.t.ppf((1 + level) / 2, rows["df"].where(rows["df"] > 0)) * spread
     result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
     result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
     with np.errstate(divide="ignore"):  # a p-value of 1 stays 1

@@ -10,6 +10,9 @@ from typing import Any
 from evalkit.encodings import fold
 from evalkit.language import Language, text
 
+MOST_LINES = 8
+MOST_NAMES = 10
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -48,8 +51,20 @@ class DataError(Exception):
         super().__init__(self.message("en"))
 
     def message(self, language: Language) -> str:
-        """All problems, one a line."""
-        return "\n".join(problem.message(language) for problem in self.problems)
+        """All problems, one a line; what one cause repeats over many lines is said once, with the lines."""
+        groups: dict[Any, list[Problem]] = {}
+        for problem in self.problems:
+            alike = (problem.file, problem.key, problem.column, str(problem.values.get("found")))
+            groups.setdefault(alike if problem.line is not None else id(problem), []).append(problem)
+        lines = []
+        for first, *others in groups.values():
+            line = first.message(language)
+            if others:
+                shown = ", ".join(str(other.line) for other in others[:MOST_LINES])
+                more = " …" if len(others) > MOST_LINES else ""
+                line += " " + text("same_problem", language, count=len(others), lines=shown + more)
+            lines.append(line)
+        return "\n".join(lines)
 
 
 def raise_any(problems: Iterable[Problem]) -> None:
@@ -60,7 +75,9 @@ def raise_any(problems: Iterable[Problem]) -> None:
 
 
 def nearest(found: str, known: Iterable[str]) -> str:
-    """The known name most like what was found, for a proposal; all of them where none is alike."""
+    """The known name most like what was found, for a proposal; all where none is alike and they are few."""
     names = {fold(str(name)): str(name) for name in known}
     close = difflib.get_close_matches(fold(found), names, n=1, cutoff=0.6)
-    return names[close[0]] if close else ", ".join(names.values())
+    if close:
+        return names[close[0]]
+    return ", ".join(names.values()) if len(names) <= MOST_NAMES else "–"

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float64]
+# Effective degrees of freedom are used below this share of clusters − strata, where they are few enough to matter.
+UNEVEN, FEW = 0.6, 30
 BLOCK = 8  # items taken at a time: enough for speed, few enough to leave memory alone
 
 
@@ -79,7 +81,13 @@ class DomainMeans:
         spread = np.maximum(squares - sums**2 / size, 0) * size / np.maximum(size - 1, 1)
         collect = _indicator(cells // strata, len(L))
         variance, clusters = collect @ spread, collect @ members
-        df = clusters - collect @ (members > 0).astype(float)
+        free = np.where(members > 0, members - 1, 0.0)
+        df = collect @ free
+        # Where a few strata carry most of the variance, fewer degrees of freedom stand behind it (Satterthwaite
+        # 1946); V²/(ν+2) is the unbiased estimate of a stratum's V²/ν. Equal strata keep clusters − strata.
+        uneven = collect @ (spread**2 / (free + 2))
+        effective = np.divide(variance**2, uneven, out=df.copy(), where=uneven > 0)
+        df = np.where(effective < np.minimum(UNEVEN * df, FEW), effective, df)
 
         own = _indicator(self._pair_domain, len(self.domain)) @ self._valid.astype(float)
         unknown = (used @ (own < 2).astype(float) > 0) | (collect @ ((members > 0) & (size < 2)).astype(float) > 0)
@@ -104,7 +112,7 @@ def domain_means(
     drawn with replacement within their stratum; one that has no member in a domain still counts there.
     The variance of Σ_d L_d·mean_d is Σ_h n_h/(n_h−1) Σ_c (u_hc − ū_h)², u the cluster totals of
     w·(y − mean)/Σw (Särndal, Swensson & Wretman 1992, §5.8; Binder 1983); df are clusters less strata,
-    counted among clusters with valid answers.
+    counted among clusters with valid answers, or Satterthwaite's where strata contribute very unequally.
 
     Raises ValueError for infinite values, weights that are not positive, a cluster in two strata, lengths that
     differ, and missing domain, cluster or stratum labels.

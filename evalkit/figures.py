@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from evalkit.comparison import CHANGE, DID
+from evalkit.indicators import alike
 from evalkit.language import Language, label, number, text
 from evalkit.study import Study
 from evalkit.values import group_label, too_few, unit_words
@@ -66,12 +67,15 @@ def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
 def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -> Axes:
     """Answers before and after as diverging bars around the middle answer, don't-know beside them.
 
-    `shares`: item → `indicators.answer_shares`, all items of one scale.
+    `shares`: item → `indicators.answer_shares`, items of one scale and direction, see `indicators.alike`. The worst
+    answer stands on the left: of reversed items that is the highest code.
     """
     items = list(shares)
-    scale = study.codebook[items[0]].scale
+    (same,) = alike(tuple(items), study.codebook)  # two scales would share one legend
+    scale = study.codebook[same[0]].scale
     assert scale is not None
-    codes = [answer.code for answer in scale.valid]
+    ordered = scale.valid[::-1] if study.codebook[same[0]].reverse else scale.valid
+    codes = [answer.code for answer in ordered]
     colours = _diverging(len(codes))
     height = 0.36
     axes = _axes(0.85 * len(items) + 1.6)
@@ -92,8 +96,8 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
                               fontsize=7.5, color=ink)  # fmt: skip
                 start += valid[code]
             unsure = found.loc[found["kind"] == "dont_know", "share"].sum()
-            axes.barh(at, unsure, height, left=112, color=_MISSING, hatch="////", edgecolor="white")
-            axes.text(113 + unsure, at, f"{unsure:.0f}", va="center", fontsize=7.5)
+            axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white")
+            axes.text(119 + unsure, at, f"{unsure:.0f}", va="center", fontsize=7.5)
             rows.append(at)
             labels.append(text(f"period_{period}", language))
         wrapped = fill(label(study.codebook[item].labels, language), 40)
@@ -102,22 +106,31 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
     axes.set_ylim(len(items) - 0.4, -0.6)
-    axes.set_xlim(max(-100, 10 * np.floor(left / 10) - 5), 128)
+    axes.set_xlim(max(-100, 10 * np.floor(left / 10) - 5), 134)
     ticks = [tick for tick in range(-100, 101, 25) if tick >= axes.get_xlim()[0]]
     axes.set_xticks(ticks, [str(abs(tick)) for tick in ticks])
     axes.set_xlabel(text("axis_answers", language))
     handles = [Patch(color=colour) for colour in colours] + [
         Patch(facecolor=_MISSING, hatch="////", edgecolor="white")
     ]
-    names = [label(answer.labels, language) for answer in scale.valid] + [text("kind_dont_know", language)]
+    names = [label(answer.labels, language) for answer in ordered] + [text("kind_dont_know", language)]
     axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     return _finish(axes, study, language)
 
 
 def levels(
-    effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str], groups: list[str]
+    effects: pd.DataFrame,
+    study: Study,
+    language: Language,
+    *,
+    indicators: list[str],
+    groups: list[str],
+    changes: bool = True,
 ) -> Axes:
-    """Level before → after with intervals: one row a group, or one an indicator and group (dumbbell)."""
+    """Level before → after with intervals: one row a group, or one an indicator and group (dumbbell).
+
+    Unless `changes`, the two levels stand apart, without a line between them and without intervals.
+    """
     found = _visible(effects, study)
     found = found[(found["estimand"] == "level") & found["contrast"].isin(["before", "after"])]
     rows = [(indicator, group) for indicator in indicators for group in groups]
@@ -126,13 +139,16 @@ def levels(
     for at, (indicator, group) in enumerate(rows):
         pair = found[(found["indicator"] == indicator) & (found["group"] == group)].set_index("contrast")
         estimates = pair.loc[["before", "after"], "estimate"]
-        axes.plot(estimates, [at, at], color=INK, linewidth=1, zorder=1)
+        if changes:
+            axes.plot(estimates, [at - 0.13, at + 0.13], color=INK, linewidth=1, zorder=1)
         for period, marker, colour, offset in (("before", "o", BEFORE, -0.13), ("after", "s", AFTER, 0.13)):
             row = pair.loc[period]
-            axes.plot([row["conf_low"], row["conf_high"]], [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
+            if changes:
+                ends = [row["conf_low"], row["conf_high"]]
+                axes.plot(ends, [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
             face = "white" if period == "before" else colour
             name = None if at else text(f"period_{period}", language)
-            axes.plot(row["estimate"], at, marker, markersize=7, color=colour, markerfacecolor=face,
+            axes.plot(row["estimate"], at + offset, marker, markersize=6, color=colour, markerfacecolor=face,
                       markeredgewidth=1.6, zorder=3, label=name)  # fmt: skip
         parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1)
         parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
@@ -204,18 +220,21 @@ def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, ind
 
 
 def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
-    """The level wave by wave: pilot units, the mean of the comparison units, and each of these in grey."""
+    """The level wave by wave: the mean of each arm, or of all, and every unit that is no pilot in grey."""
     waves = study.declared.waves
     order = [wave.code for wave in waves]
-    found = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "level")]
+    found = _visible(effects, study)
+    found = found[(found["indicator"] == indicator) & (found["estimand"] == "level")]
     table = (
         found[found["contrast"].isin(order)].pivot(index="contrast", columns="group", values="estimate").loc[order]
     )
     axes = _axes(3.6)
     for unit, arm in study.design.arms.items():
-        if arm == "comparison":
+        if arm != "pilot":
             axes.plot(range(len(order)), table[unit], color="#C8C8C8", linewidth=0.8, zorder=1)
-    for group, marker, colour in (("comparison", "o", COMPARISON), ("pilot", "D", PILOT)):
+    for group, marker, colour in (("comparison", "o", COMPARISON), ("all", "o", AFTER), ("pilot", "D", PILOT)):
+        if group not in table:
+            continue
         axes.plot(range(len(order)), table[group], marker=marker, color=colour, linewidth=2,
                   label=group_label(study, group, language))  # fmt: skip
     start = next(at for at, wave in enumerate(waves) if wave.period == "after") - 0.5

@@ -90,3 +90,13 @@ def answer_shares(
                 )
             )
     return pd.DataFrame(rows, columns=["period", "kind", "code", "n", "share"])
+
+
+def alike(items: tuple[str, ...], codebook: Codebook) -> list[list[str]]:
+    """The items in groups that share a scale and a direction, so that one legend holds for each group."""
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for item in items:
+        variable = codebook[item]
+        assert variable.scale is not None
+        groups.setdefault((variable.scale.name, variable.reverse), []).append(item)
+    return list(groups.values())

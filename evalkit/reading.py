@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
+from openpyxl import load_workbook
+from python_calamine import CalamineError, CalamineWorkbook
 
 from evalkit.codebook import Codebook
 from evalkit.encodings import fold
@@ -114,8 +117,6 @@ def _find_header(rows: list[Row], known: set[str], file: str) -> Row:
 
 
 def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
-    from python_calamine import CalamineError, CalamineWorkbook
-
     if not file_bytes(path, wave.file).startswith(_WORKBOOK_MAGIC):
         raise DataError([Problem(wave.file, "file_not_xlsx")])
     try:
@@ -125,6 +126,7 @@ def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
             raise DataError([Problem(wave.file, "sheet_unknown", values)])
         sheet = book.get_sheet_by_name(wave.sheet) if wave.sheet else book.get_sheet_by_index(0)
         grid = sheet.to_python(skip_empty_area=False)
+        _refuse_error_cells(path, sheet.name, wave.file)
     except CalamineError:
         raise DataError([Problem(wave.file, "file_not_xlsx")]) from None
     rows = [
@@ -135,6 +137,21 @@ def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
     if not rows:
         raise DataError([Problem(wave.file, "file_empty")])
     return rows
+
+
+def _refuse_error_cells(path: Path, sheet: str, file: str) -> None:
+    """Raise DataError naming the cells that hold an Excel error such as #N/A: they read as if nobody had answered."""
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        return
+    with ZipFile(path) as archive:
+        if not any(b't="e"' in archive.read(name) for name in archive.namelist() if "worksheets/" in name):
+            return
+    cells = (cell for row in load_workbook(path, read_only=True, data_only=True)[sheet].iter_rows() for cell in row)
+    raise_any(
+        Problem(file, "excel_error", {"found": cell.value, "cell": cell.coordinate}, cell.row)
+        for cell in cells
+        if cell.data_type == "e"
+    )
 
 
 def _cell_text(cell: Any, decimal: str) -> str:

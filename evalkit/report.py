@@ -288,7 +288,7 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
 def _traits(study: Study) -> set[str]:
     """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
     traits: set[str] = {study.declared.study.row}
-    if "comparison" in study.design.arms.values():
+    if licence(study) in ("changed_more", "effect"):
         traits.add("comparison")
     if len(study.declared.waves) > 2:
         traits.add("series")

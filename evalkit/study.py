@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalkit.codebook import Codebook, read_codebook
-from evalkit.encodings import fold
+from evalkit.encodings import decode, fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.language import Language
 from evalkit.textfiles import file_bytes, read_table
@@ -130,7 +130,7 @@ class Plan(_Declared):
 
     primary: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     secondary: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    confidence_level: Annotated[float, Field(gt=0.5, lt=1)]
+    confidence_level: Annotated[float, Field(ge=0.9, lt=1)]
 
 
 class Declaration(_Declared):
@@ -219,10 +219,10 @@ class Study:
         """Where a wave's raw file lies."""
         return self.folder / wave.file
 
-    def unit_label(self, code: str, language: Language) -> str:
-        """A unit's name at the time of the first wave."""
+    def unit_label(self, code: str, language: Language, *, on: date | None = None) -> str:
+        """A unit's name on a day, without one at the start of the first wave."""
         unit = next(unit for unit in self.declared.units if unit.code == code)
-        return _name_on(unit, self.declared.waves[0].field_start)[language]
+        return _name_on(unit, on or self.declared.waves[0].field_start)[language]
 
 
 def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
@@ -265,10 +265,12 @@ def _collect(problems: list[Problem], read: Any) -> Any:
 
 
 def _read_toml(folder: Path, name: str, model: type[_Declared]) -> Any:
-    data = file_bytes(folder / name, name)
+    decoded = decode(file_bytes(folder / name, name))
+    if decoded is None:
+        raise DataError([Problem(name, "file_not_text")])
     try:
-        content = tomllib.loads(data.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(decoded)
+    except tomllib.TOMLDecodeError as error:
         raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None
     try:
         return model.model_validate(content)
@@ -287,6 +289,12 @@ def _innermost(error: ValidationError) -> list[Any]:
     ]
 
 
+_DATE = {
+    "vi": "ngày dạng năm-tháng-ngày, không đặt trong ngoặc kép, ví dụ 2026-01-30",
+    "en": "a date, year-month-day without quotes, such as 2026-01-30",
+}
+
+
 def _key_problem(name: str, model: type[_Declared], found: Any) -> Problem:
     """A pydantic error in words: the key where it happened, what stood there, what would be right."""
     place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
@@ -303,7 +311,7 @@ def _key_problem(name: str, model: type[_Declared], found: Any) -> Problem:
         context["expected"] = f"{sign} {context[bound]}"
     expected = context.get("expected") or {
         "string_pattern_mismatch": "A–Z a–z 0–9 _",
-        "date_type": "2019-11-04",
+        "date_type": _DATE,
         "bool_type": "true, false",
         "int_type": "0, 1, 2 …",
         "string_type": '"…"',
@@ -373,6 +381,10 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
     for period in PERIODS:
         if not any(wave.period == period for wave in declared.waves):
             problem("period_missing", "waves", found=period)
+    ends = [wave.field_end for wave in declared.waves if wave.period == "before"]
+    starts = [wave.field_start for wave in declared.waves if wave.period == "after"]
+    if ends and starts and max(ends) > min(starts):
+        problem("periods_out_of_order", "waves", found=max(ends), first=min(starts))
     arms = [unit.arm for unit in declared.units]
     if "comparison" in arms and "pilot" not in arms:
         problem("arm_missing", "units")
@@ -441,6 +453,7 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
 def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
     problems = []
     seen: set[str] = set()
+    known = {node.code: node for node in nodes}
     for node in nodes:
 
         def problem(key: str, code: str = node.code, **values: Any) -> None:
@@ -460,6 +473,8 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
         for child in node.children:
             if child not in seen:
                 problem("child_unknown", found=child)
+            elif known[child].aggregate == "value":
+                problem("child_value", found=child)
         if bool(node.items) == bool(node.children):
             problem("items_or_children")
         if node.aggregate != "mean" and len(node.items) != 1:
@@ -479,9 +494,7 @@ def _check_plan(plan: Plan, codes: set[str]) -> list[Problem]:
             if found not in codes:
                 values = {"found": found, "expected": nearest(found, sorted(codes))}
                 problems.append(Problem("study.toml", "indicator_unknown", values, column=f"plan.{role}"))
-    both = set(plan.primary) & set(plan.secondary)
-    if both:
-        problems.append(
-            Problem("study.toml", "code_repeated", {"found": ", ".join(sorted(both))}, column="plan.secondary")
-        )
+    named = [*plan.primary, *plan.secondary]
+    for found in sorted({name for name in named if named.count(name) > 1}):
+        problems.append(Problem("study.toml", "code_repeated", {"found": found}, column="plan"))
     return problems

@@ -53,7 +53,7 @@ def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language)
         rows.append(
             {
                 "wave": label(wave.label, language),
-                "commune": study.unit_label(row.unit, language),
+                "commune": study.unit_label(row.unit, language, on=wave.field_start),
                 **{
                     stage: shown(getattr(row, stage), 0, language)
                     for stage in ("issued", "returned", "dropped", "valid", "analysed")
@@ -70,16 +70,16 @@ def flow_counts(survey: Survey, scores: pd.DataFrame, study: Study) -> pd.DataFr
     return counts.assign(analysed=scored.reindex(counts.index, fill_value=0)).reset_index()
 
 
-def record_sentence(survey: Survey, language: Language) -> str:
+def record_sentence(survey: Survey, study: Study, language: Language) -> str:
     """Rows read = rows kept + rows dropped, and what was changed and taken away, in one sentence."""
-    actions = survey.log["action"].value_counts()
+    dropped = len(survey.coded) - len(survey.responses)
     return text(
         "record",
         language,
         read=number(len(survey.coded), 0, language),
         kept=number(len(survey.responses), 0, language),
-        dropped=number(int(actions.get("drop_row", 0)), 0, language),
-        changed=number(int(actions.get("set", 0) + actions.get("blank", 0)), 0, language),
+        dropped=number(dropped, 0, language),
+        decided=number(len(study.corrections) - dropped, 0, language),
         names=", ".join(f"«{plain(name)}»" for name in survey.identifiers) or "–",
     )
 
@@ -98,56 +98,44 @@ def source_sentences(study: Study, language: Language) -> list[str]:
     return sentences
 
 
-def decisions(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
-    """Every decision on the data: row, question, value before and after, and the reason."""
+def decisions(study: Study, language: Language) -> pd.DataFrame:
+    """Every decision of corrections.csv: row, question, what stood there and what counts instead, and the reason.
+
+    Codes of respondents are not shown.
+    """
     rows = []
-    for change in survey.log.to_dict("records"):
+    for row in study.corrections.to_dict("records"):
+        hidden = row["variable"] == study.declared.design.respondent
         rows.append(
             {
-                "row_id": change["row_id"],
-                "question": _column(change["variable"], study),
-                "action": text(f"action_{change['action']}", language),
-                "old": _code(change["old_value"]),
-                "new": _code(change["new_value"]),
-                "reason": change["reason"],
+                "row_id": row["row_id"],
+                "question": study.codebook[row["variable"]].column if row["variable"] else "–",
+                "action": text(f"action_{row['action']}", language),
+                "old": "–" if hidden else row["old_value"] or "–",
+                "new": "–" if hidden else row["new_value"] or "–",
+                "reason": row["reason"],
             }
         )
     return _titled(rows, language)
 
 
-def _column(name: str, study: Study) -> str:
-    """The raw file's column behind a column of the responses."""
-    variable = getattr(study.declared.design, name, None) or name
-    return study.codebook[variable].column if variable else "–"
-
-
-def _code(value: object) -> str:
-    if pd.isna(value):
-        return "–"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
-    """How many distinct spellings stood in the raw files for each answer of each scale."""
-    scales = {name: v.scale for name, v in study.codebook.items() if v.scale is not None}
+    """How the answers of each scale were spelt in the raw files: examples, and how often the answer was given."""
+    counts = survey.mapping.groupby(["variable", "text"], sort=False)["count"].sum()
     rows = []
-    mapped = survey.mapping[survey.mapping["variable"].isin(scales)]
-    mapped = mapped.assign(
-        scale=mapped["variable"].map(lambda name: scales[name].name),
-        answer=[_answer(scales[v].spellings(), t, language) for v, t in mapped[["variable", "text"]].values],
-    )
-    for (scale, answer), part in mapped.groupby(["scale", "answer"], sort=False):
-        if answer:
-            texts = part.groupby("text")["count"].sum().sort_values(ascending=False, kind="stable")
-            examples = "; ".join(f"«{found}»" for found in texts.index[:4]) + (" …" if len(texts) > 4 else "")
-            count = number(texts.sum(), 0, language)
-            rows.append({"scale": scale, "answer": answer, "spellings": examples, "count": count})
+    scales = {v.scale.name: v.scale for v in study.codebook.values() if v.scale is not None}
+    for scale in scales.values():
+        members = [v.name for v in study.codebook.values() if v.scale is scale and v.name in counts.index]
+        texts = counts.loc[members].groupby("text").sum().sort_values(ascending=False, kind="stable")
+        spelt = scale.spellings()
+        for answer in scale.answers:
+            found = texts[[spelt.get(fold(written)) is answer for written in texts.index]]
+            if len(found):
+                examples = "; ".join(f"«{written}»" for written in found.index[:4]) + (" …" if len(found) > 4 else "")
+                count = number(found.sum(), 0, language)
+                words = label(answer.labels, language)
+                rows.append({"answer": words, "spellings": examples, "count": count})
     return _titled(rows, language)
-
-
-def _answer(spelled: dict, found: str, language: Language) -> str:
-    answer = spelled.get(fold(found))
-    return label(answer.labels, language) if answer else ""
 
 
 def tree(study: Study, language: Language) -> pd.DataFrame:
@@ -156,7 +144,7 @@ def tree(study: Study, language: Language) -> pd.DataFrame:
     for code, node in study.index.items():
         plan = "primary" if code in study.plan.primary else "secondary" if code in study.plan.secondary else "other"
         parts = [label(study.index[child].label, language) for child in node.children]
-        parts += [label(study.codebook[item].labels, language) for item in node.items]
+        parts += [_item(study, item, language) for item in node.items]
         rows.append(
             {
                 "indicator": label(node.label, language),
@@ -166,6 +154,11 @@ def tree(study: Study, language: Language) -> pd.DataFrame:
             }
         )
     return _titled(rows, language)
+
+
+def _item(study: Study, item: str, language: Language) -> str:
+    words = label(study.codebook[item].labels, language)
+    return text("reversed", language, item=words) if study.codebook[item].reverse else words
 
 
 def effects(
@@ -182,7 +175,8 @@ def effects(
     One row an indicator and group. A row that rests on fewer answers than the study's minimum cell is
     suppressed, except in studies of records.
     """
-    shown_columns = ["n", "before", "after", *(["change", "interval"] if changes else []), "unit"]
+    answers = f"n_{study.declared.study.row}"
+    shown_columns = [answers, "before", "after", *(["change", "interval"] if changes else []), "unit"]
     values, hidden = Values(effects, study, language), too_few(effects, study)
     rows = []
     for indicator in indicators:
@@ -198,15 +192,22 @@ def effects(
                 rows.append(row | dict.fromkeys(shown_columns, small))
                 continue
             cells = {
-                "n": f"{values.shown(change, 'n_before')} / {values.shown(change, 'n_after')}",
+                answers: f"{values.shown(change, 'n_before')} / {values.shown(change, 'n_after')}",
                 "before": values.shown(before),
                 "after": values.shown(after),
                 "change": values.shown(change),
                 "interval": _interval(values, change, language),
-                "unit": unit_words(study, indicator, change["unit"], language),
+                "unit": _row_unit(study, change, language),
             }
             rows.append(row | {name: cells[name] for name in shown_columns})
     return _titled(rows, language)
+
+
+def _row_unit(study: Study, change: pd.Series, language: Language) -> str:
+    """The unit of a row that holds levels and their difference: of shares these are two."""
+    if change["unit"] == "percentage points":
+        return text("unit_share_row", language)
+    return unit_words(study, change["indicator"], change["unit"], language)
 
 
 def did(effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str]) -> pd.DataFrame:

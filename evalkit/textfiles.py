@@ -73,7 +73,7 @@ def _delimiter(text: str) -> str:
     return max(found, key=lambda sign: found[sign])
 
 
-def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[dict]:
+def read_table(path: Path, name: str, columns: tuple[str, ...]) -> list[dict]:
     """Rows of a csv file whose header must be known: one dict a row, `line` beside the columns.
 
     Raises DataError naming unknown, repeated and missing columns and ragged rows, all at once.
@@ -82,14 +82,13 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[
     names = [cell.strip().lower() for cell in header.cells]
     while names and not names[-1]:
         names.pop()
-    known = (*columns, *optional)
     problems = [
-        Problem(name, "column_unknown", {"found": found, "expected": ", ".join(known)}, header.line)
+        Problem(name, "column_unknown", {"found": found, "expected": ", ".join(columns)}, header.line)
         for found in names
-        if found not in known
+        if found not in columns
     ]
     problems += [
-        Problem(name, "column_twice", {"found": found}, header.line) for found in known if names.count(found) > 1
+        Problem(name, "column_twice", {"found": found}, header.line) for found in columns if names.count(found) > 1
     ]
     problems += [
         Problem(name, "column_missing", {"found": column}, header.line) for column in columns if column not in names
@@ -99,5 +98,5 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], optional: tuple[
             problems.append(Problem(name, "row_ragged", {"found": len(row.cells), "expected": len(names)}, row.line))
     if problems:
         raise DataError(problems)
-    blank = dict.fromkeys(known, "")
+    blank = dict.fromkeys(columns, "")
     return [blank | dict(zip(names, map(normal_form, row.cells), strict=False)) | {"line": row.line} for row in rows]

@@ -59,7 +59,8 @@ def compare_units(change: ArrayLike, pilot: ArrayLike, *, seed: int = 0) -> Unit
     if df > 0 and np.ptp(delta) > 1e-12 * scale:
         squares = sum(((delta[arm] - delta[arm].mean()) ** 2).sum() for arm in (treated, ~treated))
         std_error = np.sqrt(squares / df * (1 / pilots + 1 / others))
-        p_value = 2 * stats.t.sf(abs(estimate / std_error), df) if std_error > 1e-12 * scale else np.nan
+        std_error = std_error if std_error > 1e-9 * scale else 0.0  # rounding is no variation
+        p_value = 2 * stats.t.sf(abs(estimate / std_error), df) if std_error > 0 else np.nan
     statistic, assignments, sampled = _placebo(delta, pilots, seed)
     # Ties count; rounding in the last digits must not break them.
     extreme = np.abs(statistic) >= abs(estimate) - 1e-9 * scale

@@ -48,6 +48,12 @@ def shown(value: float, decimals: int, language: Language, *, sign: bool = False
     return number(value, decimals, language, sign=sign) if np.isfinite(value) else "–"
 
 
+def exactly(value: float, language: Language) -> str:
+    """A declared number with the digits it has, such as a confidence level."""
+    digits = f"{value:.6f}".rstrip("0").rstrip(".")
+    return number(float(digits), len(digits.partition(".")[2]), language)
+
+
 def shown_p(value: float, language: Language) -> str:
     """A p-value to three decimals, `< 0.001` below that."""
     least = 10**-P_DECIMALS
@@ -81,7 +87,7 @@ class Values:
         if column in ("p_value", "p_adjusted") or effect["unit"] == "p":
             return shown_p(value, self.language)
         if column == "conf_level":
-            return number(100 * value, 0, self.language)
+            return exactly(100 * value, self.language)
         decimals = self.study.index[effect["indicator"]].decimals
         return shown(value, decimals, self.language, sign=effect["estimand"] in SIGNED)
 

@@ -16,6 +16,14 @@ from evalkit.reading import read
 from evalkit.study import open_study
 
 
+def report_language(report: str | Path) -> str:
+    """The language a report was written in, empty where it does not say."""
+    try:
+        return json.loads((Path(report) / "run.json").read_text(encoding="utf-8"))["language"]
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def verify(report: str | Path) -> tuple[pd.DataFrame, int]:
     """Compute the effects of a report folder again from the study's raw files and compare with its effects.csv.
 

@@ -13,40 +13,42 @@ from evalkit.cleaning import code_text, derive_log
 CELLS = r"""
 Bình thường,KB => Binh thuong,KB
     raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Officials are courteous); nearest:
-        "Bình thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+        "Bình thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id sau-3,
+        variable q1).
 34,3, => 34,7,
-    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99. Look
-        at the form and write the decision into corrections.csv.
+    raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99.
+        Look at the form and write the decision into corrections.csv (row_id sau-5, variable q1).
 34,3, => 134,3,
     raw/sau.csv, line 5, "Tuổi": the number 134 is outside 18–100 (Age); look at the form and write the decision into
-        corrections.csv.
+        corrections.csv (row_id sau-5, variable tuoi).
 34,3, => 34.000,3,
-    raw/sau.csv, line 5, "Tuổi": the number "34.000" can be read in two ways (decimals or thousands); declare
-        decimal = "," or "." for this wave in study.toml.
+    raw/sau.csv, line 5, "Tuổi": the number "34.000" can be read in two ways (decimals or thousands); declare decimal
+        = "," or "." for this wave in study.toml.
 34,3, => ba tư,3,
     raw/sau.csv, line 5, "Tuổi": "ba tư" is not a number.
 02/11/2026,34 => 02/12/2026,34
     raw/sau.csv, line 5, "Ngày": the date 02/12/2026 is outside the days in the field 02/11/2026–27/11/2026; look at
-        the form and write the decision into corrections.csv.
+        the form and write the decision into corrections.csv (row_id sau-5, variable ngay).
 02/11/2026,34 => 11/27/2026,34
     raw/sau.csv, line 5, "Ngày": "11/27/2026" is not a date; day/month/year is needed, within 02/11/2026–27/11/2026.
 H6,DC => H6,xã Thuận Hưng
-    raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã Thuận Hòa.
+    raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã Thuận Hòa. Add the
+        spelling to the unit's names, or write the decision into corrections.csv.
 H6,DC,Ấp 2 => H6,DC,
     raw/sau.csv, line 7, "Ấp": the cell is empty; a value is needed.
 H2,xã => H1,xã
     raw/sau.csv, line 3, "Mã hộ": this respondent is already on line 2 of the same wave; write into corrections.csv
         which form is dropped.
 H4,Xã đối chứng bảy => H4,DC
-    raw/truoc.csv, line 5, "Mã hộ": this respondent occurs in two units (here: 007); check the respondent's code.
-    raw/sau.csv, line 5, "Mã hộ": this respondent occurs in two units (here: DC); check the respondent's code.
+    raw/sau.csv, line 5, "Mã hộ": this respondent is of DC here and of 007 in row truoc-5; if every place numbers
+        anew, join place and household code, or leave out the key respondent in study.toml.
 Võ Không Thật,H5,XÃ THUẬN HOÀ,Ấp 1,02/11/2026,25,CHN,98\nĐặng Mô Phỏng,H6,DC,Ấp 2,02/11/2026,76,Tạm,Lịch sự\n =>
     raw/sau.csv: the unit "DC" has no form in this wave; every unit needs data in every wave, or is left out of
         study.toml.
 """
 COUNTS = r"""
 issued = { TD = 10 } => issued = { TD = 1 }
-    study.toml, "waves[2].issued": study.toml declares 1 issued forms for TD, but the raw file has 2 rows.
+    study.toml, "waves[2].issued": study.toml declares 1 issued forms for TD, but 2 forms are left after dropping.
 returned = { TD = 2 } => returned = { TD = 3 }
     study.toml, "waves[2].returned": study.toml declares 3 returned forms for TD, but the raw file has 2 rows.
 """
@@ -66,10 +68,11 @@ sau-2,tuoii,set,41,42,Xem phiếu =>
     corrections.csv, line 2, "variable": there is no variable "tuoii"; nearest: tuoi.
 sau-2,tuoi,set,41,410,Xem phiếu =>
     corrections.csv, line 2, "new_value": the number 410 is outside 18–100 (Age); look at the form and write the
-        decision into corrections.csv.
+        decision into corrections.csv (row_id sau-2, variable tuoi).
 sau-2,q1,set,3,Hòa nhả,Xem phiếu =>
     corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Officials are courteous); nearest:
-        "Hòa nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv.
+        "Hòa nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id sau-2,
+        variable q1).
 sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,,drop_row,,,Phiếu trùng =>
     corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.
 """
@@ -159,7 +162,9 @@ def test_all_that_does_not_fit_is_named_at_once(make_study, messages):
         "raw/sau.csv, dòng 7, «Đơn vị»",
         "raw/sau.csv, dòng 7, «Mã hộ»",
     ]
-    assert found[0].endswith("; hãy đối chiếu phiếu gốc và ghi quyết định vào corrections.csv.")
+    assert found[0].endswith(
+        "; hãy đối chiếu phiếu gốc và ghi quyết định vào corrections.csv (row_id truoc-5, variable tuoi)."
+    )
 
 
 def test_a_wrong_decision_hides_no_wrong_answer(make_study, messages):

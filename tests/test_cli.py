@@ -68,7 +68,7 @@ def test_a_console_of_cp1252_gets_letters_without_marks(tmp_path):
     )  # fmt: skip
     assert result.returncode == 1
     said = result.stderr.decode("cp1252")
-    assert "thu muc trong: không có thu muc này; hãy kiem tra duong dan hoac chay «evalkit new»." in said
+    assert "thu muc trong: không có thu muc này; hãy chi dúng thu muc khao sát" in said
 
 
 def test_help_names_the_five_commands():

@@ -79,7 +79,7 @@ def test_no_error_no_interval_and_no_test():
     rows = [{"indicator": "x", "estimate": 1.0, "std_error": 0.0, "df": 5}]
     rows += [{"indicator": "y", "estimate": 1.0, "std_error": 2.0, "df": 0}, {"indicator": "z", "estimate": 1.0}]
     effects = with_tests(with_intervals(make_effects(rows), 0.95), pd.Series([True] * 3))
-    assert effects["conf_low"].tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
+    assert effects["conf_low"].tolist() == pytest.approx([np.nan, np.nan, np.nan], nan_ok=True)
     assert effects[["statistic", "p_value"]].isna().all(axis=None)
 
 

@@ -24,7 +24,8 @@ def test_both_languages_say_the_same(key):
 
 def test_no_text_is_unused():
     source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
-    named = re.compile("""["']([a-z_]+)["']""").findall(source)
+    notebooks = [path.read_text(encoding="utf-8") for path in (PACKAGE.parent / "notebooks").glob("*.ipynb")]
+    named = re.compile("""["']([a-z_]+)\\\\?["']""").findall(source + "".join(notebooks))
     prefixes = tuple(set(re.compile("""f["']([a-z_]+_)\\{""").findall(source)))
     assert [key for key in catalogue() if key not in named and not key.startswith(prefixes)] == []
 

@@ -18,7 +18,8 @@ language = "vi"\n =>
 "vi"\n => "fr"\n
     study.toml, "study.language": the value 'fr' is not valid; expected: 'vi' or 'en'.
 2026-01-05 => "5/1/2026"
-    study.toml, "waves[1].field_start": the value '5/1/2026' is not valid; expected: 2019-11-04.
+    study.toml, "waves[1].field_start": the value '5/1/2026' is not valid; expected: a date, year-month-day
+        without quotes, such as 2026-01-30.
 TD = 10 => TD = "10"
     study.toml, "waves[2].issued.TD": the value '10' is not valid; expected: 0, 1, 2 ….
 code = "DC" => code = "Đ C"
@@ -149,7 +150,9 @@ def test_scales_and_corrections_may_be_left_out():
 
 def test_the_folder_must_be_there(messages, tmp_path):
     folder = tmp_path / "khảo sát"
-    assert messages(folder) == [f'{folder}: there is no such folder; check the path or run "evalkit new".']
+    assert messages(folder) == [
+        f'{folder}: there is no such folder; name the study folder (not a file in it) or run "evalkit new".'
+    ]
 
 
 @pytest.mark.parametrize("link", [False, True])
