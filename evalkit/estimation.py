@@ -84,10 +84,12 @@ class DomainMeans:
         free = np.where(members > 0, members - 1, 0.0)
         df = collect @ free
         # Where a few strata carry most of the variance, fewer degrees of freedom stand behind it (Satterthwaite
-        # 1946); V²/(ν+2) is the unbiased estimate of a stratum's V²/ν. Equal strata keep clusters − strata.
-        uneven = collect @ (spread**2 / (free + 2))
-        effective = np.divide(variance**2, uneven, out=df.copy(), where=uneven > 0)
-        df = np.where(effective < np.minimum(UNEVEN * df, FEW), effective, df)
+        # 1946). Equal strata keep clusters − strata: they are told by V²/(ν+2), unbiased for a stratum's V²/ν.
+        least, fair = (
+            np.divide(variance**2, carried, out=df.copy(), where=carried > 0)
+            for carried in (collect @ (spread**2 / np.maximum(free, 1)), collect @ (spread**2 / (free + 2)))
+        )
+        df = np.where((fair < UNEVEN * df) & (least < FEW), least, df)
 
         own = _indicator(self._pair_domain, len(self.domain)) @ self._valid.astype(float)
         unknown = (used @ (own < 2).astype(float) > 0) | (collect @ ((members > 0) & (size < 2)).astype(float) > 0)
