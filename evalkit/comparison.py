@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from evalkit.declaration import Plan
 from evalkit.effects import make_effects, with_adjustment, with_intervals, with_tests
 from evalkit.estimation import Contrasts, DomainMeans, domain_means
-from evalkit.study import DESIGN_COLUMNS, PERIODS, Design, Index, Plan
+from evalkit.study import DESIGN_COLUMNS, PERIODS, Design, Index
 from evalkit.units import compare_units
 
 CHANGE = "after - before"

@@ -154,9 +154,9 @@ def levels(
         parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
         names.append(" – ".join(parts))
     _rows(axes, names)
-    axes.set_xlabel(
-        unit_words(study, indicators[0], found.loc[found["indicator"] == indicators[0], "unit"].iloc[0], language)
-    )
+    unit = found.loc[found["indicator"] == indicators[0], "unit"].iloc[0]
+    points = unit == "points (0-100)"
+    axes.set_xlabel(text("axis_points", language) if points else unit_words(study, indicators[0], unit, language))
     _decimals(axes, language)
     _legend(axes)
     return _finish(axes, study, language)

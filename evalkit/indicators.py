@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.codebook import Codebook, Scale, Variable
-from evalkit.study import DESIGN_COLUMNS, Index, Node
+from evalkit.declaration import Node
+from evalkit.study import DESIGN_COLUMNS, Index
 
 
 def score(responses: pd.DataFrame, index: Index, codebook: Codebook) -> pd.DataFrame:

@@ -13,9 +13,10 @@ from openpyxl import load_workbook
 from python_calamine import CalamineError, CalamineWorkbook
 
 from evalkit.codebook import Codebook
+from evalkit.declaration import Wave
 from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.study import Study, Wave
+from evalkit.study import Study
 from evalkit.textfiles import Row, file_bytes, read_rows
 
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evalkit as ek
-from evalkit.cleaning import code_text, derive_log
+from evalkit.cleaning import derive_log
+from evalkit.coding import code_text
 
 CELLS = r"""
 Bình thường,KB => Binh thuong,KB

@@ -10,8 +10,9 @@ from scipy import stats
 
 import evalkit as ek
 from evalkit.comparison import CHANGE, DID
+from evalkit.declaration import Node, Plan
 from evalkit.effects import COLUMNS
-from evalkit.study import Design, Node, Plan
+from evalkit.study import Design
 
 ROOT = Path(__file__).resolve().parent.parent
 KCMO = ROOT / "tests" / "studies" / "kcmo"

@@ -7,8 +7,8 @@ from pytest import approx
 
 import evalkit as ek
 from evalkit.codebook import Answer, Scale, Variable
+from evalkit.declaration import Labels, Node
 from evalkit.indicators import answer_shares, scale_ends
-from evalkit.study import Labels, Node
 
 NAN = np.nan
 WORDS = Labels(vi="từ", en="word")

@@ -7,8 +7,9 @@ from openpyxl import Workbook, load_workbook
 
 import evalkit as ek
 from evalkit.comparison import CHANGE, DID, FIXED
+from evalkit.declaration import Node, Plan
 from evalkit.effects import make_effects
-from evalkit.study import Design, Node, Plan
+from evalkit.study import Design
 
 INDEX = {"x": Node(code="x", label={"vi": "x", "en": "x"}, aggregate="mean", items=("q",))}
 PLAN = Plan(primary=("x",), confidence_level=0.95)

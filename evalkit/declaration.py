@@ -1,0 +1,226 @@
+"""The keys of study.toml and index.toml: what may stand where, and what is wrong in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evalkit.errors import DataError, Problem, nearest
+from evalkit.language import Language
+
+
+class Declared(BaseModel):
+    """A table of a toml file: no other keys than these, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+Words = Annotated[str, Field(min_length=1)]
+
+
+class Labels(Declared):
+    """The same words in Vietnamese and English."""
+
+    vi: Words
+    en: Words
+
+
+class About(Declared):
+    """`[study]`: title, who did it, and what the raw rows are."""
+
+    title: Labels
+    organisation: Labels
+    language: Language
+    simulated: bool
+    row: Literal["questionnaire", "record"]
+    source: Labels | None = None
+
+
+class Privacy(Declared):
+    """`[privacy]`: consent, who answers for the data, until when it is kept, the smallest cell shown."""
+
+    consent: Labels | None = None
+    controller: Labels | None = None
+    retain_until: date | None = None
+    minimum_cell: Annotated[int, Field(ge=1)] = 5
+
+
+class UnitName(Labels):
+    """A name and official code of a unit, and the days on which they were valid (both ends included)."""
+
+    official_code: str | None = None
+    valid_from: date = date.min
+    valid_to: date = date.max
+
+
+class Unit(Declared):
+    """`[[units]]`: a commune or ward, its arm, and its names over time."""
+
+    code: Code
+    names: Annotated[tuple[UnitName, ...], Field(min_length=1, strict=False)]
+    arm: Literal["pilot", "comparison"] | None = None
+    population: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What may stand for the unit in a raw file: its code and all its names."""
+        return (self.code, *(words for name in self.names for words in (name.vi, name.en)))
+
+
+class Where(Declared):
+    """The rows of a shared file that belong to one wave."""
+
+    column: Words
+    equals: str
+
+
+class Wave(Declared):
+    """`[[waves]]`: one survey: its file, its days in the field, and who could be asked how.
+
+    The optional declarations decide whether two waves may be compared; see `claims`.
+    """
+
+    code: Code
+    period: Literal["before", "after"]
+    label: Labels
+    file: Words
+    sheet: str | None = None
+    where: Where | None = None
+    decimal: Literal[",", "."] | None = None
+    field_start: date
+    field_end: date
+    target_population: Labels | None = None
+    frame: Labels | None = None
+    selection: Literal["probability", "quota", "convenience", "census"] | None = None
+    mode: (
+        Literal["face_to_face", "self_completed", "telephone", "online", "mail_and_web", "administrative"] | None
+    ) = None
+    issued: Mapping[str, Annotated[int, Field(ge=0)]] = {}
+    returned: Mapping[str, Annotated[int, Field(ge=0)]] = {}
+
+
+class Roles(Declared):
+    """`[design]`: which variable plays which part, and how the pilot units were chosen."""
+
+    unit: str
+    respondent: str | None = None
+    cluster: str | None = None
+    stratum: str | None = None
+    weight: str | None = None
+    pilot_units_chosen: Literal["randomised", "volunteered", "low_scores", "high_scores", "other"] | None = None
+
+
+class Plan(Declared):
+    """`[plan]`: which outcomes were primary before anybody saw the answers, and the confidence level."""
+
+    primary: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    secondary: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    confidence_level: Annotated[float, Field(ge=0.9, lt=1)]
+
+
+class Declaration(Declared):
+    """All of `study.toml`."""
+
+    study: About
+    privacy: Privacy = Privacy()
+    units: Annotated[tuple[Unit, ...], Field(min_length=1, strict=False)]
+    waves: Annotated[tuple[Wave, ...], Field(min_length=1, strict=False)]
+    design: Roles
+    plan: Plan
+
+
+class Node(Declared):
+    """`[[node]]` of `index.toml`: one indicator, made of items or of other nodes.
+
+    `mean`: items put on 0–100 by their scale's ends, then averaged over those answered. `share`: 100 where the
+    one item's code is at least `at_least`, else 0. `value`: one variable in its own unit.
+    """
+
+    code: Code
+    label: Labels
+    aggregate: Literal["mean", "share", "value"]
+    items: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    children: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    minimum_answered: Annotated[float, Field(ge=0, le=1)] = 1.0
+    at_least: float | None = None
+    unit: Labels | None = None
+    decimals: Annotated[int, Field(ge=0, le=8)] = 1
+
+
+class Tree(Declared):
+    """All of `index.toml`."""
+
+    node: Annotated[tuple[Node, ...], Field(min_length=1, strict=False)]
+
+
+Model = TypeVar("Model", bound=Declared)
+
+
+def parse(content: dict[str, Any], name: str, model: type[Model]) -> Model:
+    """The content of a toml file as its model; DataError with every key that is wrong, `name` the file."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise DataError([_key_problem(name, model, found) for found in _innermost(error)]) from None
+
+
+def _innermost(error: ValidationError) -> list[Any]:
+    """The errors, without those of a list that only follow from an error of one of its entries."""
+    found = error.errors()
+    return [
+        outer
+        for outer in found
+        if outer["type"] != "too_short"
+        or not any(inner["loc"][: len(outer["loc"])] == outer["loc"] and inner is not outer for inner in found)
+    ]
+
+
+_DATE = {
+    "vi": "ngày dạng năm-tháng-ngày, không đặt trong ngoặc kép, ví dụ 2026-01-30",
+    "en": "a date, year-month-day without quotes, such as 2026-01-30",
+}
+
+
+def _key_problem(name: str, model: type[Declared], found: Any) -> Problem:
+    """A pydantic error in words: the key where it happened, what stood there, what would be right."""
+    place = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).lstrip(".")
+    if found["type"] == "missing":
+        return Problem(name, "key_missing", column=place)
+    if found["type"] == "extra_forbidden":
+        known = _keys_at(model, found["loc"][:-1])
+        wrong = str(found["loc"][-1])
+        return Problem(name, "key_unknown", {"expected": nearest(wrong, known)}, column=place)
+    context = found.get("ctx", {})
+    bounds = {"less_than": ("<", "lt"), "greater_than": (">", "gt"), "greater_than_equal": ("≥", "ge")}
+    if found["type"] in bounds:
+        sign, bound = bounds[found["type"]]
+        context["expected"] = f"{sign} {context[bound]}"
+    expected = context.get("expected") or {
+        "string_pattern_mismatch": "A–Z a–z 0–9 _",
+        "date_type": _DATE,
+        "bool_type": "true, false",
+        "int_type": "0, 1, 2 …",
+        "string_type": '"…"',
+        "string_too_short": '"…"',
+        "model_type": '{ vi = "…", en = "…" }',
+        "too_short": "≥ 1",
+        "tuple_type": '["…"]',
+    }.get(found["type"], found["msg"])
+    return Problem(name, "key_value", {"found": repr(found["input"]), "expected": expected}, column=place)
+
+
+def _keys_at(model: Any, path: tuple[Any, ...]) -> list[str]:
+    """The keys that the model knows at a place of the file."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)
