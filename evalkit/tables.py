@@ -172,9 +172,10 @@ def effects(
 ) -> pd.DataFrame:
     """Levels before and after and, unless not `changes`, their difference with its adjusted interval.
 
-    One row an indicator and group. A row that rests on fewer answers than the study's minimum cell is
+    One row an indicator and group; one indicator alone is not named in every row. A row that rests on fewer answers than the study's minimum cell is
     suppressed, except in studies of records.
     """
+    place = "commune" if set(groups) <= set(study.design.arms) else "group"
     answers = f"n_{study.declared.study.row}"
     shown_columns = [answers, "before", "after", *(["change", "interval"] if changes else []), "unit"]
     values, hidden = Values(effects, study, language), too_few(effects, study)
@@ -183,10 +184,9 @@ def effects(
         for group in groups:
             before, after = (values.row(indicator, group, "level", p, "linearised") for p in ("before", "after"))
             change = values.row(indicator, group, "change", CHANGE, "linearised")
-            row = {
-                "indicator": label(study.index[indicator].label, language),
-                "group": group_label(study, group, language),
-            }
+            row = {place: group_label(study, group, language)}
+            if len(indicators) > 1:
+                row = {"indicator": label(study.index[indicator].label, language)} | row
             if hidden[change.name]:
                 small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
                 rows.append(row | dict.fromkeys(shown_columns, small))

@@ -16,10 +16,10 @@ def test_flow_counts_close(survey, scores, nga_bay):
 def test_effects_in_vietnamese(effects, nga_bay):
     table = ek.tables.effects(effects, nga_bay, "vi", groups=["HL"], indicators=["hai_long", "ty_le_hai_long"])
     assert list(table.columns) == [
-        "Chỉ số", "Nhóm", "Số trả lời trước / sau", "Trước", "Sau", "Chênh lệch",
+        "Chỉ số", "Đơn vị", "Số trả lời trước / sau", "Trước", "Sau", "Chênh lệch",
         "Khoảng tin cậy của chênh lệch", "Đơn vị tính",
     ]  # fmt: skip
-    assert table["Nhóm"].tolist() == ["xã Hiệp Lợi"] * 2
+    assert table["Đơn vị"].tolist() == ["xã Hiệp Lợi"] * 2
     # Percent and percentage points are not the same thing.
     assert table["Đơn vị tính"].tolist() == ["điểm", "%; chênh lệch: điểm phần trăm"]
     assert table["Chênh lệch"].str.match(r"^[+−]\d+,\d$").all()
