@@ -172,8 +172,8 @@ def effects(
 ) -> pd.DataFrame:
     """Levels before and after and, unless not `changes`, their difference with its adjusted interval.
 
-    One row an indicator and group; one indicator alone is not named in every row. A row that rests on fewer answers than the study's minimum cell is
-    suppressed, except in studies of records.
+    One row an indicator and group; one indicator alone is not named in every row. A row that rests on fewer
+    answers than the study's minimum cell is suppressed, except in studies of records.
     """
     place = "commune" if set(groups) <= set(study.design.arms) else "group"
     answers = f"n_{study.declared.study.row}"
