@@ -33,6 +33,7 @@ notebooks: $(READY)
 # R and its package survey are needed only here: the tests read the csv that this writes.
 reference:
 	Rscript tests/reference/estimation.R
+	Rscript tests/reference/shares.R
 
 # uv is needed only here.
 lock:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import expit, logit
 
 KEY = ("indicator", "group", "estimand", "contrast", "method")
 COLUMNS: dict[str, type] = {
@@ -56,13 +57,27 @@ def bind(*tables: pd.DataFrame) -> pd.DataFrame:
 def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
     """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t with each row's df.
 
-    A standard error of zero gives no interval: nothing varied, which says nothing about what could have.
+    Levels of shares (unit `percent`) are reckoned on the logit scale, so that no interval leaves 0–100 (as R's
+    `survey::svyciprop`); at 0 and 100 by Clopper & Pearson (1934, Biometrika 26) with the clusters as sample.
+    Else a standard error of zero gives no interval: nothing varied, which says nothing about what could have.
     """
     result = effects.copy()
     spread = result["std_error"].where(result["std_error"] > 0)
-    reach = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0)) * spread
-    result["conf_low"], result["conf_high"] = result["estimate"] - reach, result["estimate"] + reach
+    quantile = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0))
+    result["conf_low"] = result["estimate"] - quantile * spread
+    result["conf_high"] = result["estimate"] + quantile * spread
     result["conf_level"] = level
+    share = result["estimate"] / 100
+    inside = (result["unit"] == "percent") & (share > 0) & (share < 1)
+    centre, width = logit(share[inside]), (quantile * spread / 100)[inside] / (share * (1 - share))[inside]
+    result.loc[inside, "conf_low"], result.loc[inside, "conf_high"] = (
+        100 * expit(centre - width),
+        100 * expit(centre + width),
+    )
+    least = ((1 - level) / 2) ** (1 / result["n_clusters"].where(result["n_clusters"] > 1))
+    for end, low, high in ((0.0, 0 * least, 100 * (1 - least)), (1.0, 100 * least, 100 + 0 * least)):
+        edge = (result["unit"] == "percent") & (share == end)
+        result.loc[edge, ["conf_low", "conf_high"]] = np.column_stack([low[edge], high[edge]])
     return result
 
 

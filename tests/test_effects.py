@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evalkit.effects import COLUMNS, bind, differences, make_effects, with_adjustment, with_intervals, with_tests
+from evalkit.estimation import domain_means
 
 WORDS = ["indicator", "group", "estimand", "contrast", "method", "unit", "adjustment", "weights", "note"]
 ORDER = [
@@ -155,3 +158,37 @@ def test_differences_list_rows_that_one_table_lacks():
         assert found[["indicator", "group", "column"]].values.tolist() == [["A2", "u1", "row"]]
         assert found.loc[0, ["first", "second"]].tolist() == expected
     assert len(differences(make_effects([]), EFFECTS)) == 3
+
+
+SHARES = pd.read_csv(Path(__file__).parent / "reference/shares.csv").query("at_least != 'versions'")
+
+
+def test_levels_of_shares_agree_with_r_svyciprop():
+    panel = pd.read_csv(Path(__file__).parent / "reference/panel.csv").dropna(subset="satisfaction")
+    domain = panel["unit"] + "|" + panel["wave"]
+    for at_least, expected in SHARES.groupby("at_least"):
+        values = (panel[["satisfaction"]] >= int(at_least)).astype(float) * 100
+        means = domain_means(values, domain, weight=panel["weight"], cluster=panel["village"], stratum=panel["unit"])
+        rows = {"estimate": means.estimate[:, 0], "std_error": means.std_error[:, 0], "df": means.df[:, 0]}
+        level = make_effects(
+            pd.DataFrame(rows).assign(indicator="x", group=means.domain, unit="percent").to_dict("records")
+        )
+        found = with_intervals(level, 0.95).set_index("group").loc[expected["domain"]]
+        for column, name in (("estimate", "share"), ("conf_low", "low"), ("conf_high", "high")):
+            assert found[column].tolist() == pytest.approx((100 * expected[name].astype(float)).tolist(), rel=1e-6)
+
+
+@given(share=st.floats(0, 100), error=st.floats(0.1, 60), df=st.integers(1, 200), level=st.floats(0.9, 0.99))
+def test_intervals_of_shares_stay_inside(share, error, df, level):
+    row = {"indicator": "x", "unit": "percent", "estimate": share, "std_error": error, "df": df, "n_clusters": df + 1}
+    found = with_intervals(make_effects([row]), level).iloc[0]
+    assert 0 <= found["conf_low"] <= share <= found["conf_high"] <= 100
+
+
+def test_a_share_of_all_or_none_is_bounded_by_its_clusters():
+    rows = [{"indicator": n, "unit": "percent", "estimate": v, "std_error": 0, "df": 7, "n_clusters": 8} for n, v in
+            (("none", 0.0), ("all", 100.0))]  # fmt: skip
+    found = with_intervals(make_effects(rows), 0.95)
+    exact = [stats.binomtest(successes, 8).proportion_ci(0.95, method="exact") for successes in (0, 8)]
+    assert found["conf_low"].tolist() == pytest.approx([100 * interval.low for interval in exact])
+    assert found["conf_high"].tolist() == pytest.approx([100 * interval.high for interval in exact])
