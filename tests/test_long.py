@@ -87,3 +87,36 @@ def test_a_study_with_a_bent_byte_is_sound_or_clearly_not(data, tmp_path_factory
         assert error.message("vi") and error.message("en")
     finally:
         (folder / name).write_bytes((NGA_BAY / name).read_bytes())
+
+
+@pytest.mark.parametrize("pilots", [1, 2])
+def test_no_difference_is_rarely_called_one(pilots, capsys):
+    """No effect at all; Likert answers, 60 a unit and wave: how often the rule behind "above" and "below" fires.
+
+    The design of the false-alarm table: unit sd .30, shock sd on the latent scale, clip(round(.), 1, 5).
+    """
+    rng = np.random.default_rng(2026)
+    repetitions, people, found = 2_000, 60, {}
+    for units in (6, 7, 8, 12, 20):
+        for shock in (0.0, 0.15, 0.30, 0.60):
+            place = rng.normal(0, 0.30, (repetitions, units))
+            waves = [
+                np.clip(
+                    np.round(
+                        (3.3 + place + rng.normal(0, shock, place.shape))[..., None]
+                        + rng.normal(0, 1, (*place.shape, people))
+                    ),
+                    1,
+                    5,
+                ).mean(axis=-1)
+                for _ in range(2)
+            ]
+            results = [ek.units.compare_units(row, np.arange(units) < pilots) for row in waves[1] - waves[0]]
+            alarms = [result.p_value <= 0.05 and result.placebo_p <= 0.05 + 1e-12 for result in results]
+            found[units, shock] = np.mean(alarms)
+    with capsys.disabled():
+        print(f"\nfalse alarms, {pilots} pilot unit(s), Monte Carlo error {np.sqrt(0.05 * 0.95 / repetitions):.3f}")
+        for units in (6, 7, 8, 12, 20):
+            print(f"  {units:2} units:", *(f"{found[units, shock]:.3f}" for shock in (0.0, 0.15, 0.30, 0.60)))
+    assert max(found.values()) <= 0.067
+    assert np.mean(list(found.values())) <= 0.052
