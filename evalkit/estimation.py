@@ -12,7 +12,7 @@ from scipy import sparse
 Floats = NDArray[np.float64]
 # Effective degrees of freedom are used below this share of clusters − strata, where they are few enough to matter.
 UNEVEN, FEW = 0.6, 30
-BLOCK = 8  # items taken at a time: enough for speed, few enough to leave memory alone
+BLOCK, SAMPLE = 16, 1000  # items taken at a time, to leave memory alone; rows that give a middle value
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class DomainMeans:
     _pair_domain: NDArray[np.int64]
     _pair_cluster: NDArray[np.int64]
     _stratum: NDArray[np.int64]  # (clusters,)
-    _scale: Floats  # (k,): largest absolute value, against which rounding is told from variation
+    _scale: Floats  # (k,): mean absolute value, against which rounding is told from variation
 
     def contrast(self, L: ArrayLike) -> Contrasts:
         """Linear contrasts: `L` (C, D) holds one row of coefficients a contrast.
@@ -143,27 +143,34 @@ def domain_means(
     rank = np.argsort(code)
     pairs, pair_code = code[rank], np.argsort(rank)[pair_code]
     pair_domain, pair_cluster = pairs // max(clusters, 1), pairs % max(clusters, 1)
-    weigh, count = _indicator(pair_code, len(pairs), w), _indicator(pair_code, len(pairs))
-    by_domain = _indicator(pair_domain, len(domains))
+    weigh, by_domain = _indicator(pair_code, len(pairs), w), _indicator(pair_domain, len(domains))
+    rows_of_pair = np.bincount(pair_code, minlength=len(pairs))[:, None]
+    weight_of_pair = np.bincount(pair_code, w, minlength=len(pairs))[:, None]
 
     shape = (len(domains), k)
     number, mean = np.zeros(shape, dtype=np.int64), np.full(shape, np.nan)
     influence, answered, scale = np.zeros((len(pairs), k)), np.zeros((len(pairs), k), dtype=bool), np.zeros(k)
     for start in range(0, k, BLOCK):
         part = slice(start, start + BLOCK)
-        valid = ~np.isnan(y[:, part])
-        filled = np.where(valid, y[:, part], 0.0)
-        scale[part] = np.abs(filled).max(axis=0, initial=0)
+        block = y[:, part].copy()
+        row, item = np.nonzero(np.isnan(block))
+        block[row, item] = 0.0
+        scale[part] = np.ones(n) @ np.abs(block) / max(n, 1)
         if not np.isfinite(scale[part]).all():
             raise ValueError("values must be finite or NaN")
-        members = valid.astype(float)
-        counted, size = count @ members, weigh @ members
-        # Sums of deviations from a middle value keep their digits where sums of values would lose them.
-        middle = filled.sum(axis=0) / np.maximum(members.sum(axis=0), 1)
-        total = weigh @ np.where(valid, filled - middle, 0.0)
+        # Answers are many and gaps are few: what a cell lacks is taken from the whole.
+        gap, cells = pair_code[row] * block.shape[1] + item, (len(pairs), block.shape[1])
+        counted = rows_of_pair - np.bincount(gap, minlength=cells[0] * cells[1]).reshape(cells)
+        size = weight_of_pair - np.bincount(gap, w[row], minlength=cells[0] * cells[1]).reshape(cells)
+        size[counted == 0] = 0.0
+        # Sums of deviations from a middle value keep the digits that sums of values would lose.
+        middle = block[:SAMPLE].mean(axis=0) if n else np.zeros(block.shape[1])
+        block -= middle
+        block[row, item] = 0.0
+        total = weigh @ block
         number[:, part] = by_domain @ counted
         domain_size = by_domain @ size
-        known = domain_size > 0
+        known = number[:, part] > 0
         shift = np.divide(by_domain @ total, domain_size, out=np.full(known.shape, np.nan), where=known)
         mean[:, part] = shift + middle
         safe = np.where(known, domain_size, 1.0)
@@ -175,10 +182,10 @@ def domain_means(
     return DomainMeans(domains, number, mean, own.std_error, own.df, own.clusters, *parts)
 
 
-def _indicator(group: NDArray[np.int64], groups: int, weight: Floats | None = None) -> sparse.csr_array:
+def _indicator(group: NDArray[np.int64], groups: int, weight: Floats | None = None) -> sparse.csc_array:
     """The (groups, n) matrix that adds up rows by group, weighted."""
     entries = np.ones(len(group)) if weight is None else weight
-    return sparse.csr_array((entries, (group, np.arange(len(group)))), (groups, len(group)))
+    return sparse.csc_array((entries, group, np.arange(len(group) + 1)), (groups, len(group)))
 
 
 def _codes(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.int64]]:
