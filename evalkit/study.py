@@ -32,13 +32,12 @@ Index = Mapping[str, Node]
 class Design:
     """What a comparison needs to know of the design.
 
-    `arms`: unit → `pilot`, `comparison` or None. `periods`: wave → `before` or `after`. `clustered`: whether the
-    sampling clusters are declared; `units_are_clusters`: whether each unit is one cluster.
+    `arms`: unit → `pilot`, `comparison` or None. `periods`: wave → `before` or `after`.
+    `units_are_clusters`: whether each unit is one cluster.
     """
 
     arms: Mapping[str, str | None]
     periods: Mapping[str, str]
-    clustered: bool = False
     units_are_clusters: bool = False
 
 
@@ -65,7 +64,6 @@ class Study:
         return Design(
             arms={unit.code: unit.arm for unit in self.declared.units},
             periods={wave.code: wave.period for wave in self.declared.waves},
-            clustered=roles.cluster is not None,
             units_are_clusters=roles.cluster == roles.unit,
         )
 

@@ -46,7 +46,7 @@ def _mode(mode: str | None, language: Language) -> str:
 
 
 def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
-    """Forms by wave and unit: issued, returned, dropped, valid, analysed for the first primary outcome."""
+    """Forms by wave and unit: issued, returned, dropped, valid, analysed for the first primary outcome, rate."""
     rows = []
     for row in flow_counts(survey, scores, study).itertuples():
         wave = next(wave for wave in study.declared.waves if wave.code == row.wave)
@@ -58,6 +58,7 @@ def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language)
                     stage: shown(getattr(row, stage), 0, language)
                     for stage in ("issued", "returned", "dropped", "valid", "analysed")
                 },
+                "response": shown(100 * row.valid / row.issued if row.issued else np.nan, 1, language),
             }
         )
     return _titled(rows, language)

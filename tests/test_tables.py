@@ -13,6 +13,14 @@ def test_flow_counts_close(survey, scores, nga_bay):
     assert counts["returned"].sum() == len(survey.coded)
 
 
+def test_the_response_rate_is_that_of_valid_forms(survey, scores, nga_bay):
+    table = ek.tables.flow(survey, scores, nga_bay, "en")
+    counts = ek.tables.flow_counts(survey, scores, nga_bay)
+    assert table["Valid/issued (%)"].tolist() == [f"{100 * valid / 150:.1f}" for valid in counts["valid"]]
+    # A commune that became a ward between the surveys is called as on the day.
+    assert table["Place"][[0, 8]].tolist() == ["Hiệp Lợi commune", "Hiệp Lợi ward"]
+
+
 def test_effects_in_vietnamese(effects, nga_bay):
     table = ek.tables.effects(effects, nga_bay, "vi", groups=["HL"], indicators=["hai_long", "ty_le_hai_long"])
     assert list(table.columns) == [
