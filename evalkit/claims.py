@@ -183,7 +183,8 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     unit_t = values.row(indicator, "pilot - comparison", "did", DID, "unit t")
     placebo = values.row(indicator, "pilot - comparison", "did", DID, "placebo")
     supported = placebo["p_value"] <= 1 - unit_t["conf_level"] + 1e-12
-    verdict: Direction = direction(unit_t) if supported else "none"
+    noisy = unit_t["note"] == "unequal_precision"
+    verdict: Direction = direction(unit_t) if supported and not noisy else "none"
     filled = {
         "change": values.bound(unit_t),
         "unit": plain(unit_words(study, indicator, unit_t["unit"], language)),
@@ -192,7 +193,10 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
         **_interval(values, unit_t),
     }
     kind = "effect" if words == "effect" else "more"
-    return Claim(indicator, "pilot - comparison", "did", verdict, text(f"claim_{kind}_{verdict}", language, **filled))
+    sentence = text(f"claim_{kind}_{verdict}", language, **filled)
+    if noisy:
+        sentence += " " + text("claim_noisy", language)
+    return Claim(indicator, "pilot - comparison", "did", verdict, sentence)
 
 
 def _interval(values: Values, effect: pd.Series) -> dict[str, str]:

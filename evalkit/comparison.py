@@ -13,6 +13,9 @@ from evalkit.units import compare_units
 
 CHANGE = "after - before"
 FIXED = "linearised, fixed composition"
+# Unit-level tests take all units as equally variable. Pilots up to this much noisier keep false alarms under .067
+# (two pilots among 8 to 20 units; 1.5 gives .084, 4.5 gives .23); see tests/test_long.py.
+NOISIER = 1.2
 DID = "(after - before) pilot - (after - before) comparison"
 
 
@@ -189,6 +192,7 @@ def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index
     linear = means.contrast(_coefficients(means.domain, chosen))
     changes = means.contrast([_coefficients(means.domain, _change_weights(design, [unit])) for unit in both])
     n_before, n_after = (_count(means, design, period, both) for period in ("before", "after"))
+    noisy = _noise(means, design, pilot) > NOISIER * _noise(means, design, comparison)
     rows = []
     for item, name in enumerate(items):
         shared = {
@@ -205,16 +209,29 @@ def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index
         delta = changes.estimate[:, item]
         answered = not np.isnan(delta).any()
         found = compare_units(delta if answered else range(len(both)), [unit in pilot for unit in both])
-        shared |= {"n_clusters": len(both)}
+        shared |= {"n_clusters": len(both), "note": "unequal_precision" if noisy[item] else ""}
         if answered:
             shared |= {"estimate": found.estimate}
             rows.append(shared | {"method": "unit t", "std_error": found.std_error, "df": found.df})
             rows.append(shared | {"method": "placebo", "p_value": found.placebo_p})
         else:
             rows += [shared | {"method": method, "note": "no_answers"} for method in ("unit t", "placebo")]
-        smallest = {"estimand": "smallest p", "method": "placebo", "unit": "p", "estimate": found.smallest_p}
+        smallest = {
+            "note": "",
+            "estimand": "smallest p",
+            "method": "placebo",
+            "unit": "p",
+            "estimate": found.smallest_p,
+        }
         rows.append(shared | smallest)
     return rows
+
+
+def _noise(means: DomainMeans, design: Design, units: list[str]) -> np.ndarray:
+    """The sampling part of a unit's variance as its answers make it: the mean of 1/n before + 1/n after."""
+    counts = [[_count(means, design, period, [unit]) for period in PERIODS] for unit in units]
+    with np.errstate(divide="ignore"):
+        return (1 / np.array(counts, dtype=float)).sum(axis=1).mean(axis=0)
 
 
 def _unit(index: Index, name: str, estimand: str) -> str:

@@ -120,3 +120,21 @@ def test_no_difference_is_rarely_called_one(pilots, capsys):
             print(f"  {units:2} units:", *(f"{found[units, shock]:.3f}" for shock in (0.0, 0.15, 0.30, 0.60)))
     assert max(found.values()) <= 0.067
     assert np.mean(list(found.values())) <= 0.052
+
+
+def test_the_bound_on_noisier_pilots_is_the_one_that_simulation_supports(capsys):
+    """Pilots whose changes vary more, by the bound of `comparison` and by 4.5 (30 answers against 135)."""
+    from evalkit.comparison import NOISIER
+
+    rng, repetitions = np.random.default_rng(7), 4_000
+    for ratio in (NOISIER, 4.5):
+        found = []
+        for units in (8, 12, 20):
+            spread = np.where(np.arange(units) < 2, np.sqrt(ratio), 1.0)
+            results = [
+                ek.units.compare_units(rng.normal(0, spread), np.arange(units) < 2) for _ in range(repetitions)
+            ]
+            found.append(np.mean([r.p_value <= 0.05 and r.placebo_p <= 0.05 + 1e-12 for r in results]))
+        with capsys.disabled():
+            print(f"\nfalse alarms, pilots {ratio} × as variable, 8, 12, 20 units:", *(f"{a:.3f}" for a in found))
+        assert (max(found) <= 0.071) == (ratio == NOISIER)

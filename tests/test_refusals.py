@@ -183,3 +183,23 @@ def test_one_pilot_or_pilots_picked_for_scores_weaken_the_words(nga_bay, arms, c
     declared = nga_bay.declared.model_copy(update={"units": units, "design": roles})
     study = type(nga_bay)(nga_bay.folder, declared, nga_bay.codebook, nga_bay.index, nga_bay.corrections)
     assert ek.claims.licence(study) == words
+
+
+@pytest.mark.parametrize(("people", "noisy"), [(30, True), (90, False), (100, False), (300, False)])
+def test_pilots_with_far_fewer_answers_support_no_conclusion(nga_bay, people, noisy):
+    arms = dict.fromkeys(("HL", "NB"), "pilot") | dict.fromkeys("ABCDEF", "comparison")
+    gains = {"HL": 30.0, "NB": 30.5} | {unit: 0.1 * at for at, unit in enumerate("ABCDEF")}
+    cells = {
+        (wave, unit): 50 + (gains[unit] if wave == "a" else 0) + np.arange(people if arm == "pilot" else 100) % 7.0
+        for wave in "ba"
+        for unit, arm in arms.items()
+    }
+    effects = effects_of({key: list(values) for key, values in cells.items()}, Design(arms, PERIODS))
+    effects["indicator"] = "hai_long"
+    assert (row(effects, "pilot - comparison", "did", "unit t")["note"] == "unequal_precision") == noisy
+    plan = nga_bay.plan.model_copy(update={"secondary": ()})
+    declared = nga_bay.declared.model_copy(update={"plan": plan})
+    study = type(nga_bay)(nga_bay.folder, declared, nga_bay.codebook, nga_bay.index, nga_bay.corrections)
+    claim = ek.claims.claims(effects, study, "en")[-1]
+    assert claim.direction == ("none" if noisy else "higher")
+    assert ("far fewer answers" in claim.text) == noisy
