@@ -102,6 +102,7 @@ def _apply_corrections(
     """What is left of the coded frame and its missing kinds, the log, and decisions that do not fit."""
     kept, kinds, problems, changes = coded.copy(), kinds.copy(), [], []
     waves = {wave.code: wave for wave in study.declared.waves}
+    items = {variable.name: variable for variable in coder.items}
     seen: set[tuple[str, str]] = set()
     for row in study.corrections.itertuples():
 
@@ -121,7 +122,6 @@ def _apply_corrections(
             kept, kinds = kept.drop(index=row.row_id), kinds.drop(index=row.row_id)
             changes.append((row.row_id, "", "drop_row", np.nan, np.nan, rule, row.reason))
             continue
-        items = {variable.name: variable for variable in coder.items}
         if row.variable in coder.keys:
             column, lookup = coder.keys[row.variable]
             before, old = coded.loc[row.row_id, column], lookup(row.old_value)[0]

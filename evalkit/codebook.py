@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from evalkit.encodings import fold
@@ -43,6 +44,7 @@ class Scale:
         """The answers that count, worst or lowest code first."""
         return tuple(answer for answer in self.answers if answer.missing is None)
 
+    @cached_property
     def spellings(self) -> dict[str, Answer]:
         """Every spelling that means an answer, folded: its code, its labels, its synonyms."""
         return {
@@ -171,7 +173,7 @@ def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
             tuple(part.strip() for part in row["synonyms"].split("|") if part.strip()),
             row["missing"] or None,
         )
-        for spelling in Scale(row["scale"], (answer,)).spellings():
+        for spelling in Scale(row["scale"], (answer,)).spellings:
             other = seen.setdefault((row["scale"], spelling), code)
             if other != code:
                 values = {"found": spelling, "first": f"{other:g}", "second": f"{code:g}"}

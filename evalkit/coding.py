@@ -160,15 +160,15 @@ def code_text(text: str, variable: Variable, wave: Wave) -> tuple[Any, str | Non
     if variable.type == "date":
         return _code_date(text, wave)
     if variable.scale is not None:
-        spellings = variable.scale.spellings()
+        spellings = variable.scale.spellings
         answer = spellings.get(fold(text)) or spellings.get(fold(text).replace(",", "."))
         if answer is not None:
             return (np.nan, answer.missing, None, {}) if answer.missing else (answer.code, None, None, {})
         value = _parse_number(text, wave.decimal)
-        words = [word for known in variable.scale.answers for word in known.words]
-        codes = ", ".join(f"{known.code:g}" for known in variable.scale.answers)
         if isinstance(value, float):
+            codes = ", ".join(f"{known.code:g}" for known in variable.scale.answers)
             return value, None, "code_outside", {"expected": codes}
+        words = [word for known in variable.scale.answers for word in known.words]
         return np.nan, "blank", "answer_unknown", {"expected": nearest(text, words)}
     value = _parse_number(text, wave.decimal)
     if not isinstance(value, float):

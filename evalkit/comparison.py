@@ -34,12 +34,12 @@ def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> p
     """
     items = [name for name in scores.columns if name not in DESIGN_COLUMNS]
     by_unit = _estimate(scores, design, items, pooled=False)
-    pooled = _estimate(scores, design, items, pooled=True)
     weights = "none" if (scores["weight"] == 1).all() else "weight"
-    rows = []
-    for group, units in _groups(design).items():
-        rows += _group_rows(pooled if group == "all" else by_unit, design, group, units, items, index, weights)
-    if "all" in _groups(design):
+    groups, rows = _groups(design), []
+    for group, units in groups.items():
+        means = _estimate(scores, design, items, pooled=True) if group == "all" else by_unit
+        rows += _group_rows(means, design, group, units, items, index, weights)
+    if "all" in groups:
         rows += _fixed_rows(by_unit, scores, design, items, index, weights)
     if "pilot" in design.arms.values() and list(design.arms.values()).count("comparison") >= 2:
         rows += _did_rows(by_unit, design, items, index, weights)
@@ -110,31 +110,26 @@ def _group_rows(
     if len(design.periods) > 2:
         wanted += [("level", wave, {f"{unit}|{wave}": 1 / len(units) for unit in units}) for wave in design.periods]
     result = means.contrast([_coefficients(means.domain, chosen) for *_, chosen in wanted])
-    whole = {period: _count(means, design, period, units) for period in PERIODS}
     return [
-        {
-            "indicator": name,
-            "group": group,
-            "estimand": estimand,
-            "contrast": contrast,
-            "unit": _unit(index, name, estimand),
-            **_counts(means, design, contrast, units, whole, item),
-            "weights": weights,
-            **_linearised(result, row, item),
-        }
+        _described(index, name, group, estimand, contrast, weights)
+        | {period: count[item] for period, count in counts.items()}
+        | _linearised(result, row, item)
         for row, (estimand, contrast, _) in enumerate(wanted)
+        for counts in [_answers(means, design, units, contrast)]
         for item, name in enumerate(items)
     ]
 
 
-def _counts(
-    means: DomainMeans, design: Design, contrast: str, units: list[str], whole: dict[str, np.ndarray], item: int
-) -> dict[str, float]:
-    """The answers behind a row: those of its wave where it is about one, else of both periods."""
-    if contrast not in design.periods or contrast in PERIODS:
-        return {f"n_{period}": whole[period][item] for period in PERIODS}
-    labels = [f"{unit}|{contrast}" for unit in units]
-    return {f"n_{design.periods[contrast]}": means.n[np.isin(means.domain, labels), item].sum()}
+def _described(index: Index, name: str, group: str, estimand: str, contrast: str, weights: str) -> dict:
+    """The words of a row."""
+    return {
+        "indicator": name,
+        "group": group,
+        "estimand": estimand,
+        "contrast": contrast,
+        "unit": _unit(index, name, estimand),
+        "weights": weights,
+    }
 
 
 def _linearised(result: Contrasts, row: int, item: int) -> dict:
@@ -149,9 +144,13 @@ def _linearised(result: Contrasts, row: int, item: int) -> dict:
     }
 
 
-def _count(means: DomainMeans, design: Design, period: str, units: list[str]) -> np.ndarray:
-    """Valid answers of these units in a period, one count an item."""
-    return means.n[np.isin(means.domain, list(_period_weights(design, period, units)))].sum(axis=0)
+def _answers(means: DomainMeans, design: Design, units: list[str], contrast: str = "") -> dict[str, np.ndarray]:
+    """Valid answers of these units before and after, one count an item: of one wave where the row is about one."""
+    if contrast in design.periods and contrast not in PERIODS:
+        chosen = {design.periods[contrast]: [f"{unit}|{contrast}" for unit in units]}
+    else:
+        chosen = {period: list(_period_weights(design, period, units)) for period in PERIODS}
+    return {f"n_{period}": means.n[np.isin(means.domain, labels)].sum(axis=0) for period, labels in chosen.items()}
 
 
 def _fixed_rows(
@@ -167,19 +166,12 @@ def _fixed_rows(
         one = _change_weights(design, [unit])
         chosen |= {label: coefficient * share[unit] for label, coefficient in one.items()}
     result = means.contrast(_coefficients(means.domain, chosen))
-    counts = {f"n_{period}": _count(means, design, period, list(design.arms)) for period in PERIODS}
+    whole = _answers(means, design, list(design.arms))
     return [
-        {
-            "indicator": name,
-            "group": "all",
-            "estimand": "change",
-            "contrast": CHANGE,
-            "unit": _unit(index, name, "change"),
-            "weights": weights,
-            **{name_: count[item] for name_, count in counts.items()},
-            **_linearised(result, 0, item),
-            "method": FIXED,
-        }
+        _described(index, name, "all", "change", CHANGE, weights)
+        | {period: count[item] for period, count in whole.items()}
+        | _linearised(result, 0, item)
+        | {"method": FIXED}
         for item, name in enumerate(items)
     ]
 
@@ -191,20 +183,12 @@ def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index
     chosen = _change_weights(design, pilot) | _change_weights(design, comparison, -1.0)
     linear = means.contrast(_coefficients(means.domain, chosen))
     changes = means.contrast([_coefficients(means.domain, _change_weights(design, [unit])) for unit in both])
-    n_before, n_after = (_count(means, design, period, both) for period in ("before", "after"))
+    counts = _answers(means, design, both)
     noisy = _noise(means, design, pilot) > NOISIER * _noise(means, design, comparison)
     rows = []
     for item, name in enumerate(items):
-        shared = {
-            "indicator": name,
-            "group": "pilot - comparison",
-            "estimand": "did",
-            "contrast": DID,
-            "unit": _unit(index, name, "did"),
-            "n_before": n_before[item],
-            "n_after": n_after[item],
-            "weights": weights,
-        }
+        shared = _described(index, name, "pilot - comparison", "did", DID, weights)
+        shared |= {period: count[item] for period, count in counts.items()}
         rows.append(shared | _linearised(linear, 0, item))
         delta = changes.estimate[:, item]
         answered = not np.isnan(delta).any()
@@ -229,7 +213,7 @@ def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index
 
 def _noise(means: DomainMeans, design: Design, units: list[str]) -> np.ndarray:
     """The sampling part of a unit's variance as its answers make it: the mean of 1/n before + 1/n after."""
-    counts = [[_count(means, design, period, [unit]) for period in PERIODS] for unit in units]
+    counts = [list(_answers(means, design, [unit]).values()) for unit in units]
     with np.errstate(divide="ignore"):
         return (1 / np.array(counts, dtype=float)).sum(axis=1).mean(axis=0)
 

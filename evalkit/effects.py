@@ -62,14 +62,12 @@ def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
     Else a standard error of zero gives no interval: nothing varied, which says nothing about what could have.
     """
     result = effects.copy()
-    spread = result["std_error"].where(result["std_error"] > 0)
-    quantile = stats.t.ppf((1 + level) / 2, result["df"].where(result["df"] > 0))
-    result["conf_low"] = result["estimate"] - quantile * spread
-    result["conf_high"] = result["estimate"] + quantile * spread
+    reach = _reach(result, level)
+    result["conf_low"], result["conf_high"] = result["estimate"] - reach, result["estimate"] + reach
     result["conf_level"] = level
     share = result["estimate"] / 100
     inside = (result["unit"] == "percent") & (share > 0) & (share < 1)
-    centre, width = logit(share[inside]), (quantile * spread / 100)[inside] / (share * (1 - share))[inside]
+    centre, width = logit(share[inside]), (reach / 100)[inside] / (share * (1 - share))[inside]
     result.loc[inside, "conf_low"], result.loc[inside, "conf_high"] = (
         100 * expit(centre - width),
         100 * expit(centre + width),
@@ -79,6 +77,12 @@ def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
         edge = (result["unit"] == "percent") & (share == end)
         result.loc[edge, ["conf_low", "conf_high"]] = np.column_stack([low[edge], high[edge]])
     return result
+
+
+def _reach(effects: pd.DataFrame, level: float | pd.Series) -> pd.Series:
+    """Half the width of Student's t interval; NaN without a standard error above zero or without df."""
+    spread = effects["std_error"].where(effects["std_error"] > 0)
+    return stats.t.ppf((1 + level) / 2, effects["df"].where(effects["df"] > 0)) * spread
 
 
 def with_tests(effects: pd.DataFrame, of: pd.Series) -> pd.DataFrame:
@@ -101,9 +105,7 @@ def with_adjustment(effects: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
     members = family.dropna()
     size = members.map(members.value_counts()).astype(float)
     rows = result.loc[members.index]
-    level = rows["conf_level"] ** (1 / size)
-    spread = rows["std_error"].where(rows["std_error"] > 0)
-    reach = stats.t.ppf((1 + level) / 2, rows["df"].where(rows["df"] > 0)) * spread
+    reach = _reach(rows, rows["conf_level"] ** (1 / size))
     result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
     result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
     with np.errstate(divide="ignore"):  # a p-value of 1 stays 1

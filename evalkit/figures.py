@@ -263,8 +263,8 @@ def _rows(axes: Axes, names: list[str]) -> None:
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
 
 
-def _legend(axes: Axes, *, columns: int = 2) -> None:
-    axes.figure.legend(loc="outside upper left", ncols=columns, frameon=False)
+def _legend(axes: Axes) -> None:
+    axes.figure.legend(loc="outside upper left", ncols=2, frameon=False)
 
 
 def _formatter(ticks: np.ndarray, language: Language) -> mpl.ticker.FuncFormatter:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from evalkit.codebook import Codebook, Scale, Variable
+from evalkit.codebook import MISSING_KINDS, Codebook, Scale, Variable
 from evalkit.declaration import Node
 from evalkit.study import DESIGN_COLUMNS, Index
 
@@ -79,17 +79,10 @@ def answer_shares(
             chosen = part["code"] == answer.code
             share = 100 * part.loc[chosen, "weight"].sum() / total if total else np.nan
             rows.append((period, "answer", answer.code, int(chosen.sum()), share))
-        for kind in ("dont_know", "refused", "not_applicable", "blank"):
+        for kind in MISSING_KINDS:
             chosen = part["kind"] == kind
-            rows.append(
-                (
-                    period,
-                    kind,
-                    np.nan,
-                    int(chosen.sum()),
-                    100 * part.loc[chosen, "weight"].sum() / part["weight"].sum(),
-                )
-            )
+            share = 100 * part.loc[chosen, "weight"].sum() / part["weight"].sum()
+            rows.append((period, kind, np.nan, int(chosen.sum()), share))
     return pd.DataFrame(rows, columns=["period", "kind", "code", "n", "share"])
 
 

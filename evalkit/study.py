@@ -162,12 +162,10 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
 
     codes = [unit.code for unit in declared.units]
     waves = [wave.code for wave in declared.waves]
-    for kind, names in (("units", codes), ("waves", waves)):
+    for kind, names, reserved in (("units", codes, GROUPS), ("waves", waves, PERIODS if len(waves) > 2 else ())):
         for name in sorted({name for name in names if names.count(name) > 1}):
             problem("code_repeated", kind, found=name)
-    reserved = {"units": GROUPS, "waves": PERIODS if len(waves) > 2 else ()}
-    for kind, names in (("units", codes), ("waves", waves)):
-        for name in sorted(set(names) & set(reserved[kind])):
+        for name in sorted(set(names) & set(reserved)):
             problem("name_reserved", kind, found=name)
     owner: dict[str, str] = {}
     for unit in declared.units:

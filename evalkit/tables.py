@@ -35,14 +35,10 @@ def about(study: Study, language: Language) -> pd.DataFrame:
                 "target": label(wave.target_population, language) if wave.target_population else undeclared,
                 "frame": label(wave.frame, language) if wave.frame else undeclared,
                 "selection": text(f"selection_{wave.selection}", language) if wave.selection else undeclared,
-                "mode": _mode(wave.mode, language),
+                "mode": text(f"mode_{wave.mode}", language) if wave.mode else undeclared,
             }
         )
     return _titled(rows, language)
-
-
-def _mode(mode: str | None, language: Language) -> str:
-    return text("undeclared", language) if mode is None else text(f"mode_{mode}", language)
 
 
 def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
@@ -128,7 +124,7 @@ def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
     for scale in scales.values():
         members = [v.name for v in study.codebook.values() if v.scale is scale and v.name in counts.index]
         texts = counts.loc[members].groupby("text").sum().sort_values(ascending=False, kind="stable")
-        spelt = scale.spellings()
+        spelt = scale.spellings
         for answer in scale.answers:
             found = texts[[spelt.get(fold(written)) is answer for written in texts.index]]
             if len(found):
