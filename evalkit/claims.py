@@ -123,8 +123,9 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
     """The sentences about every outcome of the plan, primary ones first, no stronger than the design carries.
 
     With licence `describe` each survey is described by itself. Else one sentence a group of units on its change;
-    with `changed_more` or `effect` one more on the difference to the comparison units, which says "more" only
-    where the unit-level adjusted interval excludes zero and the placebo p-value is at most 1 − level.
+    with `changed_more` or `effect` one more on the difference to the comparison units, which says "above"
+    or "below" only where the unit-level adjusted interval excludes zero, the placebo p-value is at most 1 − level and
+    the pilots do not rest on far fewer answers.
     """
     values, words = Values(effects, study, language), licence(study)
     found = []

@@ -68,8 +68,9 @@ class Paper:
         file = self._file(name, values)
         figure = axes.figure
         png = _rendered(figure, "png", 100)
-        self._save(f"figures/{file}.png", _rendered(figure, "png", 300))
-        self._save(f"figures/{file}.svg", _rendered(figure, "svg", 300))
+        if self.output:
+            self._save(f"figures/{file}.png", _rendered(figure, "png", 300))
+            self._save(f"figures/{file}.svg", _rendered(figure, "svg", 300))
         plt.close(figure)
         shown = {"kind": "figure", "file": f"figures/{file}.svg", "caption": caption}
         display({"image/png": png, "text/plain": caption}, metadata={_MARK: shown}, raw=True)
