@@ -30,10 +30,9 @@ notebooks: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN \
 		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--log-level=ERROR notebooks/*.ipynb
 
-# R and its package survey are needed only here: the tests read the csv that this writes.
+# R with its packages survey, ordinal, coin, clubSandwich and sandwich is needed only here: tests read what this writes.
 reference:
-	Rscript tests/reference/estimation.R
-	Rscript tests/reference/shares.R
+	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
 # uv is needed only here.
 lock:

@@ -23,14 +23,21 @@ _HOMES = {
 }
 _ROOMS = (
     "claims",
+    "comparability",
     "comparison",
     "estimation",
     "figures",
     "indicators",
+    "licence",
+    "planning",
+    "prospects",
     "report",
+    "robustness",
+    "sample",
     "simulation",
     "tables",
     "units",
+    "values",
 )
 
 __all__ = [*_HOMES, *_ROOMS]

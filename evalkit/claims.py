@@ -7,57 +7,15 @@ from typing import Literal
 
 import pandas as pd
 
-from evalkit.comparison import CHANGE, DID, FIXED
+from evalkit.comparison import FIXED
 from evalkit.language import Language, label, listing, plain, text
+from evalkit.licence import SCORED, Licence, comparability, licence
+from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
+from evalkit.unit_effects import RELIABILITIES
 from evalkit.values import Values, exactly, too_few, unit_words
 
-Licence = Literal["describe", "changed", "changed_more", "effect"]
 Direction = Literal["higher", "lower", "none"]
-
-SCORED = ("low_scores", "high_scores")
-# Are the surveys comparable? Are there two or more comparison units, and were the pilots not picked for their
-# scores? Are there two or more pilots, chosen at random? → the strongest words that the design carries. Two pilot
-# communes without comparison units never reach more than "changed".
-GATE: dict[tuple[bool, bool, bool], Licence] = {
-    (False, False, False): "describe",
-    (False, False, True): "describe",
-    (False, True, False): "describe",
-    (False, True, True): "describe",
-    (True, False, False): "changed",
-    (True, False, True): "changed",
-    (True, True, False): "changed_more",
-    (True, True, True): "effect",
-}
-_DECLARED = ("target_population", "frame", "selection", "mode")
-
-
-def comparability(study: Study) -> list[str]:
-    """Why the waves may not be compared: message keys, none where they may.
-
-    Each wave must declare target population, frame, selection and mode; all must be the same in every wave; and
-    the selection must be one that stands for the population (probability or census).
-    """
-    reasons = []
-    for name in _DECLARED:
-        declared = [getattr(wave, name) for wave in study.declared.waves]
-        if None in declared:
-            reasons.append(f"undeclared_{name}")
-        elif any(value != declared[0] for value in declared):
-            reasons.append(f"differs_{name}")
-    if any(wave.selection in ("quota", "convenience") for wave in study.declared.waves):
-        reasons.append("not_probability")
-    return reasons
-
-
-def licence(study: Study) -> Licence:
-    """The strongest words that the study's design carries."""
-    arms = list(study.design.arms.values())
-    chosen = study.declared.design.pilot_units_chosen
-    # Units picked for their scores move towards the mean by themselves, so a comparison would mislead.
-    compared = "pilot" in arms and arms.count("comparison") >= 2 and chosen not in SCORED
-    randomised = chosen == "randomised" and arms.count("pilot") >= 2
-    return GATE[not comparability(study), compared, randomised]
 
 
 @dataclass(frozen=True)
@@ -93,30 +51,80 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         sentences.append(text("design_no_arms", language, units=len(arms)))
     if comparability(study):
         sentences.append(comparability_sentence(study, language))
+    sentences += _wording_sentences(study, language)
+    values = Values(effects, study, language)
     if study.declared.design.pilot_units_chosen in SCORED:
         sentences.append(text("regression_to_the_mean", language))
+        sentences += _expected_sentences(values)
     sentences.append(text(f"licence_{words}", language))
     if pilots == 1:
         sentences.append(text("one_pilot_unit", language))
     if words in ("changed_more", "effect"):
-        values = Values(effects, study, language)
-        smallest = values.row(study.plan.primary[0], "pilot - comparison", "smallest p", DID, "placebo")
-        level = 1 - study.plan.confidence_level
-        sentences.append(text("more_rule", language, level=exactly(level, language)))
-        sentences.append(text("smallest_p", language, p=values.bound(smallest)))
-        if smallest["estimate"] > level + 1e-12:
+        smallest = values.row(study.plan.primary[0], BETWEEN, "smallest p", DID, "placebo")
+        level, test = 1 - study.plan.confidence_level, unit_test(study, language)
+        permuted = text("test_randomisation" if words == "effect" else "test_placebo", language)
+        rule = "more_rule_t" if study.plan.unit_test == "unit t" else "more_rule"
+        sentences.append(text(rule, language, level=exactly(level, language), test=test))
+        sentences.append(text("smallest_p", language, p=values.bound(smallest), test=permuted))
+        if smallest["estimate"] > level + 1e-12 and study.plan.unit_test == "placebo":
             sentences.append(text("smallest_p_too_large", language))
     return sentences
+
+
+def unit_test(study: Study, language: Language) -> str:
+    """The name of the p-value that the plan fixes for claims about units."""
+    if study.plan.unit_test == "unit t":
+        return text("test_unit_t", language)
+    return text("test_randomisation" if licence(study) == "effect" else "test_placebo", language)
+
+
+def reading_sentence(study: Study, language: Language) -> str:
+    """How to read the p-value that the plan fixes."""
+    key = "reading_t" if study.plan.unit_test == "unit t" else "reading_placebo"
+    return text(key, language, test=unit_test(study, language))
+
+
+def _wording_sentences(study: Study, language: Language) -> list[str]:
+    """Which outcomes may not be compared although the surveys may: their wording."""
+    if comparability(study):
+        return []
+    reasons = {code: comparability(study, code) for code in study.plan.outcomes}
+    return [
+        text(f"{reason}_of", language, indicators=listing([_name(study, code, language) for code in codes], language))
+        for reason in ("undeclared_wording", "differs_wording")
+        if (codes := [code for code, found in reasons.items() if reason in found])
+    ]
+
+
+def _expected_sentences(values: Values) -> list[str]:
+    """What units picked for their scores would have changed by without any pilot."""
+    sentences = []
+    for indicator in values.study.plan.primary:
+        expected = [
+            row.iloc[0]
+            for reliability in RELIABILITIES
+            for row in [values.find(indicator, "pilot", "regression to the mean", f"correlation {reliability}")]
+            if len(row)
+        ]
+        if expected:
+            filled = {f"at_{at}": values.bound(row) for at, row in enumerate(expected)}
+            unit = plain(unit_words(values.study, indicator, expected[0]["unit"], values.language))
+            name = _name(values.study, indicator, values.language)
+            filled |= {f"r_{at}": exactly(one, values.language) for at, one in enumerate(RELIABILITIES)}
+            sentences.append(text("expected_regression", values.language, indicator=name, unit=unit, **filled))
+    return sentences
+
+
+def _name(study: Study, indicator: str, language: Language) -> str:
+    return f"«{plain(label(study.index[indicator].label, language))}»"
 
 
 def comparability_sentence(study: Study, language: Language) -> str:
     """Whether the waves may be compared by what is declared, and if not, why."""
     reasons = [text(reason, language) for reason in comparability(study)]
-    return (
-        text("not_comparable", language, reasons=listing(reasons, language))
-        if reasons
-        else text("comparable", language)
-    )
+    if reasons:
+        return text("not_comparable", language, reasons=listing(reasons, language))
+    return " ".join([text("comparable", language), *_wording_sentences(study, language)])
 
 
 def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Claim]:
@@ -124,16 +132,16 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
 
     With licence `describe` each survey is described by itself. Else one sentence a group of units on its change;
     with `changed_more` or `effect` one more on the difference to the comparison units, which says "above"
-    or "below" only where the unit-level adjusted interval excludes zero, the placebo p-value is at most 1 − level and
-    the pilots do not rest on far fewer answers.
+    or "below" only where the unit-level adjusted interval excludes zero, the p-value that the plan fixes is at most
+    1 − level and the pilots do not rest on far fewer answers. Screened outcomes never get a direction.
     """
-    values, words = Values(effects, study, language), licence(study)
-    found = []
-    for indicator in (*study.plan.primary, *study.plan.secondary):
+    values, found = Values(effects, study, language), []
+    for indicator in study.plan.outcomes:
+        words = licence(study, indicator)
         groups = set(effects.loc[effects["indicator"] == indicator, "group"])
         for group in [name for name in ("pilot", "comparison", "all") if name in groups]:
             found.append(_change_claim(values, indicator, group, words))
-        if words in ("changed_more", "effect") and "pilot - comparison" in groups:
+        if words in ("changed_more", "effect") and BETWEEN in groups:
             found.append(_did_claim(values, indicator, words))
     return found
 
@@ -141,8 +149,7 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
 def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[str]:
     """The claims as Markdown: primary and secondary outcomes under their headings, one paragraph an indicator."""
     found = []
-    for role in ("primary", "secondary"):
-        outcomes = getattr(study.plan, role)
+    for role, outcomes in study.plan.families.items():
         if outcomes:
             found.append(f"### {text(f'outcomes_{role}', language)}")
         for outcome in outcomes:
@@ -170,6 +177,10 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     if words == "describe":
         return Claim(indicator, group, "level", "none", text("claim_described", language, **filled))
     filled |= {"change": values.bound(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
+    if indicator in study.plan.screening:
+        return Claim(
+            indicator, group, "change", "none", text("claim_screened", language, **filled | _screened(values, change))
+        )
     if pd.isna(change["conf_low_adjusted"]):
         return Claim(indicator, group, "change", "none", text("claim_no_interval", language, **filled))
     verdict = direction(change)
@@ -181,23 +192,40 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
 
 def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     language, study = values.language, values.study
-    unit_t = values.row(indicator, "pilot - comparison", "did", DID, "unit t")
-    placebo = values.row(indicator, "pilot - comparison", "did", DID, "placebo")
-    supported = placebo["p_value"] <= 1 - unit_t["conf_level"] + 1e-12
+    unit_t, placebo = (values.row(indicator, BETWEEN, "did", DID, method) for method in ("unit t", "placebo"))
+    by_t = study.plan.unit_test == "unit t"
+    alpha = 1 - unit_t["conf_level"] + 1e-12
+    decisive = unit_t if by_t else placebo
+    supported = decisive["p_adjusted"] <= alpha
     noisy = unit_t["note"] == "unequal_precision"
     verdict: Direction = direction(unit_t) if supported and not noisy else "none"
     filled = {
         "change": values.bound(unit_t),
         "unit": plain(unit_words(study, indicator, unit_t["unit"], language)),
         "units": values.bound(unit_t, "n_clusters"),
-        "p": values.bound(placebo, "p_value"),
-        **_interval(values, unit_t),
+        "test": unit_test(study, language),
+        "p": values.bound(decisive, "p_adjusted"),
     }
+    if indicator in study.plan.screening:
+        filled |= _screened(values, unit_t)
+        return Claim(indicator, BETWEEN, "did", "none", text("claim_screened_did", language, **filled))
+    filled |= _interval(values, unit_t)
     kind = "effect" if words == "effect" else "more"
     sentence = text(f"claim_{kind}_{verdict}", language, **filled)
     if noisy:
         sentence += " " + text("claim_noisy", language)
-    return Claim(indicator, "pilot - comparison", "did", verdict, sentence)
+    elif direction(unit_t) == "none" and decisive["p_adjusted"] <= alpha:
+        sentence += " " + text("claim_p_alone", language)
+    elif direction(unit_t) != "none" and not supported:
+        sentence += " " + text("claim_interval_alone", language)
+    return Claim(indicator, BETWEEN, "did", verdict, sentence)
+
+
+def _screened(values: Values, effect: pd.Series) -> dict[str, str]:
+    """The single interval and the p-value adjusted for the false discovery rate."""
+    ends = {end: values.bound(effect, f"conf_{end}") for end in ("low", "high")}
+    interval = text("interval_single", values.language, level=values.bound(effect, "conf_level"), **ends)
+    return {"interval": interval, "p": values.bound(effect, "p_adjusted")}
 
 
 def _interval(values: Values, effect: pd.Series) -> dict[str, str]:

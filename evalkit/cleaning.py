@@ -220,7 +220,7 @@ def _check_counts(coded: pd.DataFrame, kept: pd.DataFrame, study: Study) -> list
                 differs("returned_differs", "returned", came, unit=unit.code, expected=wave.returned[unit.code])
             if unit.code in wave.issued and wave.issued[unit.code] < stayed:
                 differs("more_than_issued", "issued", stayed, unit=unit.code, expected=wave.issued[unit.code])
-            if not came:
+            if not stayed:
                 problems.append(Problem(wave.file, "unit_without_rows", {"found": unit.code}))
     return problems
 

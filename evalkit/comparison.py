@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from evalkit.calibration import Calibration, rake
 from evalkit.declaration import Plan
 from evalkit.effects import make_effects, with_adjustment, with_intervals, with_tests
-from evalkit.estimation import Contrasts, DomainMeans, domain_means
-from evalkit.study import DESIGN_COLUMNS, PERIODS, Design, Index
-from evalkit.units import compare_units
+from evalkit.estimation import DomainMeans
+from evalkit.ordinal_effects import ordinal_effects
+from evalkit.panel_effects import panel_effects
+from evalkit.sample import BETWEEN, CHANGE, DID, Coefficients, Sample, answers, contrasts, estimated
+from evalkit.study import PERIODS, Design, Index
+from evalkit.unit_effects import unit_effects
 
-CHANGE = "after - before"
-FIXED = "linearised, fixed composition"
-# Unit-level tests take all units as equally variable. Pilots up to this much noisier keep false alarms under .067
-# (two pilots among 8 to 20 units; 1.5 gives .084, 4.5 gives .23); see tests/test_long.py.
-NOISIER = 1.2
-DID = "(after - before) pilot - (after - before) comparison"
+FIXED, RAKED = "linearised, fixed composition", "linearised, raked"
+JUDGED = ("linearised", FIXED, RAKED, "unit t")
+BANDS = 4  # a number that describes respondents is raked by the quarters of its values before
+FEWEST = 10  # margins of fewer people bend weights more than they mend
+Row = dict[str, Any]
 
 
 def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> pd.DataFrame:
@@ -24,215 +29,139 @@ def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> p
 
     Groups are the units and, where arms are declared, `pilot` and `comparison`, in which each unit counts once
     (mean of unit means); without arms, `all` pools the respondents. A period with several waves is the mean of
-    its waves. Method `linearised`: design-based for these units, see `estimation.domain_means`; the units are
-    strata, since clusters are drawn within each. Method `linearised, fixed composition`: the change of `all` had
-    each unit the same share of the people in both periods. Methods `unit t` and `placebo`: the change of units, see
-    `units.compare_units`; differences-in-differences need two comparison units. Secondary outcomes are adjusted
-    together, primary ones together.
+    its waves. Methods of changes: `linearised`, design-based for these units (`estimation.domain_means`);
+    `linearised, fixed composition`, of `all` had each unit the same share of the people in both periods;
+    `linearised, raked`, had those asked after the make-up of those asked before. Rows on units, ordered answers and
+    panels that lost people: see `unit_effects`, `ordinal_effects`, `panel_effects`. Outcomes of one role are adjusted
+    together. Raises ValueError for a plan that names an indicator the scores do not have, and for a respondent twice
+    in a wave or in two units.
 
         effects = ek.compare(scores, study.design, study.plan, study.index)
     """
-    items = [name for name in scores.columns if name not in DESIGN_COLUMNS]
-    by_unit = _estimate(scores, design, items, pooled=False)
-    weights = "none" if (scores["weight"] == 1).all() else "weight"
-    groups, rows = _groups(design), []
-    for group, units in groups.items():
-        means = _estimate(scores, design, items, pooled=True) if group == "all" else by_unit
-        rows += _group_rows(means, design, group, units, items, index, weights)
-    if "all" in groups:
-        rows += _fixed_rows(by_unit, scores, design, items, index, weights)
-    if "pilot" in design.arms.values() and list(design.arms.values()).count("comparison") >= 2:
-        rows += _did_rows(by_unit, design, items, index, weights)
+    _check(scores, plan, index)
+    sample = Sample(scores, design, index)
+    means, pooled = sample.means(), sample.means(pooled=True)
+    rows: list[Row] = []
+    for group, units in sample.groups.items():
+        rows += _group_rows(sample, pooled if group == "all" else means, group, units)
+    if "all" in sample.groups:
+        rows += _change_rows(sample, means, "all", list(design.arms), sample.fixed_change, FIXED)
+    rows += _raked_rows(sample, plan.primary[0])
+    rows += unit_effects(sample, means, plan)
+    rows += ordinal_effects(sample, means, pooled)
+    rows += panel_effects(sample)
     effects = with_intervals(make_effects(rows), plan.confidence_level)
-    effects = with_tests(effects, effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo"))
+    tested = effects["estimand"].isin(["change", "did", "pre-period did"])
+    effects = with_tests(effects, tested & (effects["method"] != "placebo"))
     effects.loc[effects["std_error"] == 0, "note"] = "constant"
-    return with_adjustment(effects, _families(effects, design, plan))
+    return with_adjustment(effects, _families(effects, design, plan), screened=plan.screening)
 
 
-def _waves(design: Design, period: str) -> list[str]:
-    return [wave for wave, found in design.periods.items() if found == period]
+def _check(scores: pd.DataFrame, plan: Plan, index: Index) -> None:
+    """What `clean` and `open_study` have made sure of, where scores come from elsewhere."""
+    for name in plan.outcomes:
+        if name not in index or name not in scores:
+            raise ValueError(f"the plan names {name!r}, which the scores do not have")
+    if "respondent" in scores:
+        known = scores.dropna(subset=["respondent"])
+        again = known[known.duplicated(["wave", "respondent"])]
+        if len(again):
+            raise ValueError(f"respondent {again['respondent'].iloc[0]!r} stands twice in a wave")
+        places = known.groupby("respondent")["unit"].nunique()
+        if (places > 1).any():
+            raise ValueError(f"respondent {places.index[places > 1][0]!r} stands in two units")
 
 
-def _coefficients(labels: np.ndarray, weights: dict[str, float]) -> np.ndarray:
-    return np.array([weights.get(label, 0.0) for label in labels])
+def _group_rows(sample: Sample, means: DomainMeans, group: str, units: list[str]) -> list[Row]:
+    wanted = [(period, sample.period(period, units)) for period in PERIODS]
+    if len(sample.design.periods) > 2:
+        wanted += [(wave, {f"{unit}|{wave}": 1 / len(units) for unit in units}) for wave in sample.design.periods]
+    levels = contrasts(means, [chosen for _, chosen in wanted])
+    rows = []
+    for row, (contrast, _) in enumerate(wanted):
+        counts = answers(sample, means, units, contrast)
+        rows += [
+            sample.row(name, group, "level", contrast)
+            | {period: count[item] for period, count in counts.items()}
+            | estimated(levels, row, item)
+            for item, name in enumerate(sample.items)
+        ]
+    return rows + _change_rows(sample, means, group, units, sample.change(units))
 
 
-def _period_weights(design: Design, period: str, units: list[str], sign: float = 1.0) -> dict[str, float]:
-    waves = _waves(design, period)
-    return {f"{unit}|{wave}": sign / len(units) / len(waves) for unit in units for wave in waves}
-
-
-def _change_weights(design: Design, units: list[str], sign: float = 1.0) -> dict[str, float]:
-    return _period_weights(design, "after", units, sign) | _period_weights(design, "before", units, -sign)
-
-
-def _estimate(scores: pd.DataFrame, design: Design, items: list[str], *, pooled: bool) -> DomainMeans:
-    """Domain means by unit × wave, or by wave alone; units are the strata unless they are the clusters."""
-    unit = pd.Series("all", scores.index) if pooled else scores["unit"]
-    stratum = scores["stratum"].astype(str)
-    if not design.units_are_clusters:
-        stratum = scores["unit"] + "|" + stratum
-    return domain_means(
-        scores[items].to_numpy(),
-        (unit + "|" + scores["wave"]).to_numpy(),
-        weight=scores["weight"].to_numpy(),
-        cluster=(scores["unit"] + "|" + scores["cluster"]).to_numpy(),
-        stratum=stratum.to_numpy(),
-    )
-
-
-def _groups(design: Design) -> dict[str, list[str]]:
-    """Every group as the units whose means it averages; `all` is pooled over respondents."""
-    groups = {}
-    for arm in ("pilot", "comparison"):
-        members = [unit for unit, found in design.arms.items() if found == arm]
-        if members:
-            groups[arm] = members
-    if not groups:
-        groups["all"] = ["all"]
-    return groups | {unit: [unit] for unit in design.arms}
-
-
-def _group_rows(
+def _change_rows(
+    sample: Sample,
     means: DomainMeans,
-    design: Design,
     group: str,
     units: list[str],
-    items: list[str],
-    index: Index,
-    weights: str,
-) -> list[dict]:
-    wanted = [
-        ("level", "before", _period_weights(design, "before", units)),
-        ("level", "after", _period_weights(design, "after", units)),
-        ("change", CHANGE, _change_weights(design, units)),
-    ]
-    if len(design.periods) > 2:
-        wanted += [("level", wave, {f"{unit}|{wave}": 1 / len(units) for unit in units}) for wave in design.periods]
-    result = means.contrast([_coefficients(means.domain, chosen) for *_, chosen in wanted])
+    chosen: Coefficients,
+    method: str = "linearised",
+    estimand: str = "change",
+) -> list[Row]:
+    result, counts = contrasts(means, [chosen]), answers(sample, means, units)
     return [
-        _described(index, name, group, estimand, contrast, weights)
+        sample.row(name, group, estimand, CHANGE if estimand == "change" else DID, method)
         | {period: count[item] for period, count in counts.items()}
-        | _linearised(result, row, item)
-        for row, (estimand, contrast, _) in enumerate(wanted)
-        for counts in [_answers(means, design, units, contrast)]
-        for item, name in enumerate(items)
+        | estimated(result, 0, item)
+        for item, name in enumerate(sample.items)
     ]
 
 
-def _described(index: Index, name: str, group: str, estimand: str, contrast: str, weights: str) -> dict:
-    """The words of a row."""
-    return {
-        "indicator": name,
-        "group": group,
-        "estimand": estimand,
-        "contrast": contrast,
-        "unit": _unit(index, name, estimand),
-        "weights": weights,
-    }
+def _raked_rows(sample: Sample, first: str) -> list[Row]:
+    """Changes had those asked after the make-up of those asked before; none unless the scores describe people.
 
-
-def _linearised(result: Contrasts, row: int, item: int) -> dict:
-    unknown = np.isnan(result.std_error[row, item])
-    return {
-        "method": "linearised",
-        "estimate": result.estimate[row, item],
-        "std_error": result.std_error[row, item],
-        "df": result.df[row, item],
-        "n_clusters": result.clusters[row, item],
-        "note": "one_cluster" if unknown else "",
-    }
-
-
-def _answers(means: DomainMeans, design: Design, units: list[str], contrast: str = "") -> dict[str, np.ndarray]:
-    """Valid answers of these units before and after, one count an item: of one wave where the row is about one."""
-    if contrast in design.periods and contrast not in PERIODS:
-        chosen = {design.periods[contrast]: [f"{unit}|{contrast}" for unit in units]}
-    else:
-        chosen = {period: list(_period_weights(design, period, units)) for period in PERIODS}
-    return {f"n_{period}": means.n[np.isin(means.domain, labels)].sum(axis=0) for period, labels in chosen.items()}
-
-
-def _fixed_rows(
-    means: DomainMeans, scores: pd.DataFrame, design: Design, items: list[str], index: Index, weights: str
-) -> list[dict]:
-    """The change of `all` had each unit the same share of the people in both periods.
-
-    Pooled means move when the sample shifts between units, even where no unit changed.
+    The design effect of the raked weights stands with the first indicator.
     """
-    share = scores.groupby("unit")["weight"].sum() / scores["weight"].sum()
-    chosen: dict[str, float] = {}
-    for unit in design.arms:
-        one = _change_weights(design, [unit])
-        chosen |= {label: coefficient * share[unit] for label, coefficient in one.items()}
-    result = means.contrast(_coefficients(means.domain, chosen))
-    whole = _answers(means, design, list(design.arms))
-    return [
-        _described(index, name, "all", "change", CHANGE, weights)
-        | {period: count[item] for period, count in whole.items()}
-        | _linearised(result, 0, item)
-        | {"method": FIXED}
-        for item, name in enumerate(items)
-    ]
-
-
-def _did_rows(means: DomainMeans, design: Design, items: list[str], index: Index, weights: str) -> list[dict]:
-    groups = _groups(design)
-    pilot, comparison = groups["pilot"], groups["comparison"]
-    both = pilot + comparison
-    chosen = _change_weights(design, pilot) | _change_weights(design, comparison, -1.0)
-    linear = means.contrast(_coefficients(means.domain, chosen))
-    changes = means.contrast([_coefficients(means.domain, _change_weights(design, [unit])) for unit in both])
-    counts = _answers(means, design, both)
-    noisy = _noise(means, design, pilot) > NOISIER * _noise(means, design, comparison)
+    if not sample.describes:
+        return []
+    try:
+        calibration = raked(sample)
+    except ValueError:
+        note = {"note": "not_raked"}
+        return [
+            sample.row(name, group, "change", CHANGE, RAKED) | note
+            for group in sample.joint_groups
+            for name in sample.items
+        ]
+    means, pooled = (sample.means(pooled=of_all, calibration=calibration) for of_all in (False, True))
     rows = []
-    for item, name in enumerate(items):
-        shared = _described(index, name, "pilot - comparison", "did", DID, weights)
-        shared |= {period: count[item] for period, count in counts.items()}
-        rows.append(shared | _linearised(linear, 0, item))
-        delta = changes.estimate[:, item]
-        answered = not np.isnan(delta).any()
-        found = compare_units(delta if answered else range(len(both)), [unit in pilot for unit in both])
-        shared |= {"n_clusters": len(both), "note": "unequal_precision" if noisy[item] else ""}
-        if answered:
-            shared |= {"estimate": found.estimate}
-            rows.append(shared | {"method": "unit t", "std_error": found.std_error, "df": found.df})
-            rows.append(shared | {"method": "placebo", "p_value": found.placebo_p})
-        else:
-            rows += [shared | {"method": method, "note": "no_answers"} for method in ("unit t", "placebo")]
-        smallest = {
-            "note": "",
-            "estimand": "smallest p",
-            "method": "placebo",
-            "unit": "p",
-            "estimate": found.smallest_p,
-        }
-        rows.append(shared | smallest)
-    return rows
+    for group, units in sample.joint_groups.items():
+        of = pooled if group == "all" else means
+        rows += _change_rows(sample, of, group, units, sample.change(units), RAKED)
+    if len(sample.groups.get("comparison", [])) > 1:
+        pilot, comparison = sample.groups["pilot"], sample.groups["comparison"]
+        whole = sample.change(pilot) | sample.change(comparison, -1.0)
+        rows += _change_rows(sample, means, BETWEEN, pilot + comparison, whole, RAKED, "did")
+    effect = sample.row(first, next(iter(sample.joint_groups)), "design effect", "raked", "raking")
+    return [row | {"weights": "raked"} for row in [*rows, effect | {"estimate": calibration.design_effect}]]
 
 
-def _noise(means: DomainMeans, design: Design, units: list[str]) -> np.ndarray:
-    """The sampling part of a unit's variance as its answers make it: the mean of 1/n before + 1/n after."""
-    counts = [list(_answers(means, design, [unit]).values()) for unit in units]
-    with np.errstate(divide="ignore"):
-        return (1 / np.array(counts, dtype=float)).sum(axis=1).mean(axis=0)
+def raked(sample: Sample) -> Calibration:
+    """Weights that give the waves after the make-up of the waves before: units, and each variable within arms.
 
-
-def _unit(index: Index, name: str, estimand: str) -> str:
-    node = index[name]
-    if node.unit is not None:
-        return node.unit.en
-    if node.aggregate == "share":
-        return "percent" if estimand == "level" else "percentage points"
-    return "points (0-100)"
+    No answer, and one that fewer than ten people of an arm gave in a period, count with the most frequent one.
+    """
+    scores = sample.scores
+    before = scores["wave"].map(sample.design.periods) == "before"
+    arm = scores["unit"].map(sample.design.arms).fillna("all")
+    margins = [scores["unit"]]
+    for name in sample.describes:
+        values = scores[name]
+        if values.nunique() > 2 * BANDS:
+            edges = values[before].quantile(np.arange(1, BANDS) / BANDS)
+            values = pd.Series(np.searchsorted(edges, values, side="right"), values.index).where(values.notna())
+        labels = arm + "|" + values.astype(str)
+        least = np.minimum(*(labels.map(labels[part].value_counts()).fillna(0) for part in (before, ~before)))
+        known = values.notna() & (least >= FEWEST)
+        frequent = labels[known].groupby(arm).agg(lambda found: found.mode().iloc[0])
+        margins.append(labels.where(known, arm.map(frequent)).fillna(arm))
+    return rake(scores["weight"], [(labels, before) for labels in margins])
 
 
 def _families(effects: pd.DataFrame, design: Design, plan: Plan) -> pd.Series:
     """Which rows are judged together: one role of the plan, estimand and method, in one arm or over all units."""
-    role = effects["indicator"].map(
-        dict.fromkeys(plan.primary, "primary") | dict.fromkeys(plan.secondary, "secondary")
-    )
+    role = effects["indicator"].map({name: role for role, names in plan.families.items() for name in names})
     kind = effects["group"].isin(list(design.arms)).map({True: "unit", False: "arm"})
-    judged = effects["estimand"].isin(["change", "did"]) & (effects["method"] != "placebo") & role.notna()
+    judged = effects["estimand"].isin(["change", "did"]) & effects["method"].isin(JUDGED) & role.notna()
     group = kind.where(kind == "unit", effects["group"])
     return (role + "|" + effects["estimand"] + "|" + effects["method"] + "|" + group).where(judged)

@@ -58,12 +58,13 @@ class UnitName(Labels):
 
 
 class Unit(Declared):
-    """`[[units]]`: a commune or ward, its arm, and its names over time."""
+    """`[[units]]`: a commune or ward, its arm, its names over time, its people and its clusters (villages)."""
 
     code: Code
     names: Annotated[tuple[UnitName, ...], Field(min_length=1, strict=False)]
     arm: Literal["pilot", "comparison"] | None = None
     population: Annotated[int, Field(gt=0)] | None = None
+    clusters: Annotated[int, Field(gt=0)] | None = None
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -81,7 +82,8 @@ class Where(Declared):
 class Wave(Declared):
     """`[[waves]]`: one survey: its file, its days in the field, and who could be asked how.
 
-    The optional declarations decide whether two waves may be compared; see `claims`.
+    The optional declarations decide whether two waves may be compared; see `claims`. `wording`: item → the version
+    of its wording, `all` for those not named.
     """
 
     code: Code
@@ -99,27 +101,62 @@ class Wave(Declared):
     mode: (
         Literal["face_to_face", "self_completed", "telephone", "online", "mail_and_web", "administrative"] | None
     ) = None
+    wording: Mapping[str, Words] = {}
     issued: Mapping[str, Annotated[int, Field(ge=0)]] = {}
     returned: Mapping[str, Annotated[int, Field(ge=0)]] = {}
 
 
 class Roles(Declared):
-    """`[design]`: which variable plays which part, and how the pilot units were chosen."""
+    """`[design]`: which variable plays which part, how people were drawn, and how the pilot units were chosen.
+
+    composition: variables that describe the respondents. followed: whether all respondents of the first survey were
+    sought again. whole_clusters: whether everybody in a drawn cluster was asked. single_cluster: what a stratum with
+    one cluster means, see `estimation.domain_means`.
+    """
 
     unit: str
     respondent: str | None = None
     cluster: str | None = None
     stratum: str | None = None
     weight: str | None = None
+    composition: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    followed: bool = False
+    whole_clusters: bool = False
+    single_cluster: Literal["center", "certainty"] | None = None
     pilot_units_chosen: Literal["randomised", "volunteered", "low_scores", "high_scores", "other"] | None = None
 
 
 class Plan(Declared):
-    """`[plan]`: which outcomes were primary before anybody saw the answers, and the confidence level."""
+    """`[plan]`: what was fixed before anybody saw the answers.
+
+    Outcomes are primary, secondary or screened; `unit_test` is the p-value behind "above" and "below".
+    """
 
     primary: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     secondary: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    screening: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    unit_test: Literal["placebo", "unit t"] = "placebo"
     confidence_level: Annotated[float, Field(ge=0.9, lt=1)]
+
+    @property
+    def families(self) -> dict[str, tuple[str, ...]]:
+        """The outcomes that are judged together, by their role."""
+        return {role: getattr(self, role) for role in ("primary", "secondary", "screening")}
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """All outcomes, primary ones first."""
+        return (*self.primary, *self.secondary, *self.screening)
+
+
+class Cost(Declared):
+    """`[[costs]]`: an item that carrying the pilot over takes, `amount` of it for each `per`, at `unit_cost` VND."""
+
+    item: Labels
+    per: Literal["once", "unit", "unit_year", "interview"]
+    amount: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    unit_cost: Annotated[int, Field(ge=0)]
+    source: Labels | None = None
 
 
 class Declaration(Declared):
@@ -131,6 +168,7 @@ class Declaration(Declared):
     waves: Annotated[tuple[Wave, ...], Field(min_length=1, strict=False)]
     design: Roles
     plan: Plan
+    costs: Annotated[tuple[Cost, ...], Field(strict=False)] = ()
 
 
 class Node(Declared):
@@ -142,7 +180,7 @@ class Node(Declared):
 
     code: Code
     label: Labels
-    aggregate: Literal["mean", "share", "value"]
+    aggregate: Literal["mean", "share", "pooled", "value"]
     items: Annotated[tuple[str, ...], Field(strict=False)] = ()
     children: Annotated[tuple[str, ...], Field(strict=False)] = ()
     minimum_answered: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -204,6 +242,8 @@ def _key_problem(name: str, model: type[Declared], found: Any) -> Problem:
         "date_type": _DATE,
         "bool_type": "true, false",
         "int_type": "0, 1, 2 …",
+        "float_type": "0, 0.5, 1 …",
+        "finite_number": "0, 0.5, 1 …",
         "string_type": '"…"',
         "string_too_short": '"…"',
         "model_type": '{ vi = "…", en = "…" }',

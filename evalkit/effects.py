@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def bind(*tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t with each row's df.
+    """Fill in `conf_low`, `conf_high`, `conf_level` by Student's t; intervals that stand there stay.
 
     Levels of shares (unit `percent`) are reckoned on the logit scale, so that no interval leaves 0–100 (as R's
     `survey::svyciprop`); at 0 and 100 by Clopper & Pearson (1934, Biometrika 26) with the clusters as sample.
@@ -76,7 +76,9 @@ def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
     for end, low, high in ((0.0, 0 * least, 100 * (1 - least)), (1.0, 100 * least, 100 + 0 * least)):
         edge = (result["unit"] == "percent") & (share == end)
         result.loc[edge, ["conf_low", "conf_high"]] = np.column_stack([low[edge], high[edge]])
-    return result
+    return result.assign(
+        **{name: effects[name].where(effects[name].notna(), result[name]) for name in ("conf_low", "conf_high")}
+    )
 
 
 def _reach(effects: pd.DataFrame, level: float | pd.Series) -> pd.Series:
@@ -95,23 +97,33 @@ def with_tests(effects: pd.DataFrame, of: pd.Series) -> pd.DataFrame:
     return result
 
 
-def with_adjustment(effects: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
-    """Fill in the simultaneous interval and p-value of each family of rows (NaN: no family).
+def with_adjustment(effects: pd.DataFrame, family: pd.Series, *, screened: Container[str] = ()) -> pd.DataFrame:
+    """Fill in the simultaneous interval and the adjusted p-value of each family of rows (NaN: no family).
 
-    Šidák's adjustment: level^(1/m) for each of m intervals by Student's t with the row's own df, and
-    1 − (1 − p)^m; m = 1 leaves a row as it is (Šidák 1967, JASA 62).
+    Intervals are Šidák's: Student's t with the row's own df at level^(1/m) for each of m rows (Šidák 1967, JASA 62);
+    p-values are Holm's (1979, Scandinavian Journal of Statistics 6). Families of `screened` indicators get
+    no interval and the p-values of Benjamini & Hochberg (1995, JRSS B 57): their false discovery rate. m = 1 leaves
+    a row as it is; rows without a p-value count.
     """
     result = effects.copy()
-    members = family.dropna()
-    size = members.map(members.value_counts()).astype(float)
-    rows = result.loc[members.index]
-    reach = _reach(rows, rows["conf_level"] ** (1 / size))
-    result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
-    result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
-    with np.errstate(divide="ignore"):  # a p-value of 1 stays 1
-        result.loc[members.index, "p_adjusted"] = -np.expm1(size * np.log1p(-rows["p_value"]))
-    result.loc[members.index, "adjustment"] = [f"sidak ({m:.0f})" if m > 1 else "none" for m in size]
+    for _, members in family.dropna().groupby(family):
+        rows = result.loc[members.index]
+        screening, count = rows["indicator"].iloc[0] in screened, len(rows)
+        if not screening:
+            reach = _reach(rows, rows["conf_level"] ** (1 / count))
+            result.loc[members.index, "conf_low_adjusted"] = rows["estimate"] - reach
+            result.loc[members.index, "conf_high_adjusted"] = rows["estimate"] + reach
+        p = rows["p_value"].fillna(1).to_numpy()
+        adjusted, name = (stats.false_discovery_control(p), "bh") if screening else (_holm(p), "sidak, holm")
+        result.loc[members.index, "p_adjusted"] = np.where(rows["p_value"].notna(), adjusted, np.nan)
+        result.loc[members.index, "adjustment"] = f"{name} ({count})" if count > 1 or screening else "none"
     return result
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(stepped, 1)[np.argsort(order)]
 
 
 def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float = 1e-9) -> pd.DataFrame:

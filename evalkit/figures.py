@@ -9,18 +9,26 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from scipy.optimize import isotonic_regression
 
-from evalkit.comparison import CHANGE, DID
+from evalkit.comparison import FIXED
 from evalkit.indicators import alike
 from evalkit.language import Language, label, number, text
+from evalkit.licence import licence
+from evalkit.ordinal import transitions as transition_shares
+from evalkit.prospects import RESPONDENTS, arms, design_label
+from evalkit.robustness import SPECIFICATION, choices
+from evalkit.sample import ARMS, BETWEEN, CHANGE, DID, Sample, pairs
 from evalkit.study import Study
-from evalkit.values import group_label, too_few, unit_words
+from evalkit.units import shock_curve
+from evalkit.values import Values, group_label, too_few, unit_words
 
 # Okabe & Ito's blue and vermilion: told apart by colour-blind people, and in grey by lightness and by shape.
 BEFORE, AFTER, PILOT, COMPARISON, INK = "#56B4E9", "#004D7A", "#D55E00", "#4D4D4D", "#222222"
 _LOW, _HIGH = ("#B35806", "#F1A340"), ("#92B4D8", "#2B5C8F")
-_NEUTRAL, _MISSING = "#E6E6E6", "#BDBDBD"
+_NEUTRAL, _MISSING, _PEOPLE = "#E6E6E6", "#BDBDBD", "#8A8A8A"
 _STAGES = ("issued", "returned", "valid", "analysed")
 
 
@@ -79,7 +87,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     colours = _diverging(len(codes))
     height = 0.36
     axes = _axes(0.85 * len(items) + 1.6)
-    left = 0.0
+    left, right = 0.0, 134.0
     rows, labels = [], []
     for position, item in enumerate(items):
         for offset, period in enumerate(("before", "after")):
@@ -96,6 +104,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
                               fontsize=7.5, color=ink)  # fmt: skip
                 start += valid[code]
             unsure = found.loc[found["kind"] == "dont_know", "share"].sum()
+            right = max(right, 126 + unsure)
             axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white")
             axes.text(119 + unsure, at, f"{unsure:.0f}", va="center", fontsize=7.5)
             rows.append(at)
@@ -106,7 +115,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
     axes.set_ylim(len(items) - 0.4, -0.6)
-    axes.set_xlim(max(-100, 10 * np.floor(left / 10) - 5), 134)
+    axes.set_xlim(max(-100, 10 * np.floor(left / 10) - 5), right)
     ticks = [tick for tick in range(-100, 101, 25) if tick >= axes.get_xlim()[0]]
     axes.set_xticks(ticks, [str(abs(tick)) for tick in ticks])
     axes.set_xlabel(text("axis_answers", language))
@@ -139,19 +148,21 @@ def levels(
     for at, (indicator, group) in enumerate(rows):
         pair = found[(found["indicator"] == indicator) & (found["group"] == group)].set_index("contrast")
         estimates = pair.loc[["before", "after"], "estimate"]
-        if changes:
+        compared = changes and licence(study, indicator) != "describe"
+        if compared:
             axes.plot(estimates, [at - 0.13, at + 0.13], color=INK, linewidth=1, zorder=1)
         for period, marker, colour, offset in (("before", "o", BEFORE, -0.13), ("after", "s", AFTER, 0.13)):
             row = pair.loc[period]
-            if changes:
+            if compared:
                 ends = [row["conf_low"], row["conf_high"]]
                 axes.plot(ends, [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
             face = "white" if period == "before" else colour
             name = None if at else text(f"period_{period}", language)
             axes.plot(row["estimate"], at + offset, marker, markersize=6, color=colour, markerfacecolor=face,
                       markeredgewidth=1.6, zorder=3, label=name)  # fmt: skip
-        parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1)
-        parts += [group_label(study, group, language)] * (len(groups) > 1 or len(indicators) == 1)
+        one_each = set(groups) <= set(study.design.arms)
+        parts = [label(study.index[indicator].label, language)] * (len(indicators) > 1 or not one_each)
+        parts += [group_label(study, group, language)] * (len(groups) > 1 or one_each)
         names.append(" – ".join(parts))
     _rows(axes, names)
     unit = found.loc[found["indicator"] == indicators[0], "unit"].iloc[0]
@@ -163,7 +174,9 @@ def levels(
 
 
 def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str]) -> Axes:
-    """Changes with simultaneous intervals (forest): pilot and comparison units, and their difference."""
+    """Changes (forest): pilot and comparison units, and their difference; intervals are simultaneous where there are
+    several outcomes of a role, and single for screened ones.
+    """
     kinds = [
         ("pilot", "change", CHANGE, "linearised", "o", PILOT),
         ("comparison", "change", CHANGE, "linearised", "s", COMPARISON),
@@ -179,7 +192,8 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
         ].set_index("indicator")  # fmt: skip
         at = np.arange(len(indicators)) + (order - (len(present) - 1) / 2) * 0.24
         rows = chosen.loc[indicators]
-        axes.hlines(at, rows["conf_low_adjusted"], rows["conf_high_adjusted"], color=colour, linewidth=1.6)
+        ends = [rows[f"conf_{end}_adjusted"].fillna(rows[f"conf_{end}"]) for end in ("low", "high")]
+        axes.hlines(at, *ends, color=colour, linewidth=1.6)
         face = "white" if estimand == "did" else colour
         axes.plot(rows["estimate"], at, marker, color=colour, markersize=6, markerfacecolor=face,
                   markeredgewidth=1.4, label=group_label(study, group, language))  # fmt: skip
@@ -244,6 +258,208 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
     _legend(axes)
     return _finish(axes, study, language)
+
+
+UNLIKE = 0.1  # standardised differences above this are commonly called an imbalance (Austin 2009)
+
+
+def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
+    """Standardised differences of the two periods' respondents; `frame` from `comparability.composition`."""
+    table = frame.drop_duplicates(["group", "variable"]).pivot(
+        index="variable", columns="group", values="standardised_difference"
+    )
+    names = list(study.design.composition)
+    axes = _axes(0.42 * len(names) + 1.5)
+    kinds = (("pilot", "D", PILOT), ("comparison", "o", COMPARISON), ("all", "o", AFTER))
+    for order, (group, marker, colour) in enumerate([kind for kind in kinds if kind[0] in table]):
+        at = np.arange(len(names)) + (order - 0.5) * 0.2 * (len(table.columns) > 1)
+        axes.plot(table[group].reindex(names).abs(), at, marker, color=colour, markersize=6, linestyle="none",
+                  label=group_label(study, group, language))  # fmt: skip
+    axes.axvline(UNLIKE, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    _rows(axes, [label(study.codebook[name].labels, language) for name in names])
+    axes.set_xlim(0, max(0.16, 1.15 * np.nan_to_num(table.abs().to_numpy(), posinf=0).max()))
+    axes.set_xlabel(text("axis_standardised", language))
+    _decimals(axes, language)
+    _legend(axes)
+    return _finish(axes, study, language)
+
+
+def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indicator: str, group: str) -> Axes | None:
+    """Of the same people in one group: the answer before (rows) and after (columns) to one question, in percent.
+
+    None for an indicator that is not one question on a scale, without a panel, and with fewer pairs than the smallest
+    cell shown.
+    """
+    node, sample = study.index[indicator], Sample(scores, study.design, {indicator: study.index[indicator]})
+    scale = study.codebook[node.items[0]].scale if len(node.items) == 1 and node.aggregate == "mean" else None
+    found = pairs(sample)
+    if scale is None or found is None:
+        return None
+    here = (scores["unit"].map(study.design.arms) == group).to_numpy() | (group not in study.design.arms.values())
+    found = found[here[found["before"]] & ~np.isnan(sample.values[found.to_numpy()].sum(axis=(1, 2)))]
+    if len(found) < study.declared.privacy.minimum_cell or (group == "all") == any(study.design.arms.values()):
+        return None
+    answers = scale.valid[::-1] if study.codebook[node.items[0]].reverse else scale.valid
+    codes = np.array([answer.code for answer in answers], dtype=float)
+    points = 100 * np.abs(codes - codes[0]) / abs(codes[-1] - codes[0])
+    first, second = (np.round(sample.values[found[period], 0], 6) for period in ("before", "after"))
+    shares = 100 * transition_shares(first, second, np.round(points, 6).tolist())
+    few = (shares > 0) & (shares * len(found) / 100 < study.declared.privacy.minimum_cell - 1e-9)
+    axes = _axes(3.4)
+    axes.imshow(
+        np.where(few, 0, shares),
+        cmap=mpl.colors.LinearSegmentedColormap.from_list("", ["white", AFTER]),
+        vmin=0,
+        aspect="auto",
+    )
+    for row, column in np.ndindex(shares.shape):
+        dark = shares[row, column] > 0.55 * shares.max()
+        shown = "·" if few[row, column] else number(float(shares[row, column]), 0, language)
+        axes.text(column, row, shown, ha="center", va="center",
+                  color="white" if dark else INK, weight="bold" if row == column else None)  # fmt: skip
+    names = [fill(label(answer.labels, language), 14) for answer in answers]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    axes.set_xlabel(text("axis_answer_after", language, pairs=number(len(found), 0, language)))
+    axes.set_ylabel(text("axis_answer_before", language))
+    return _finish(axes, study, language)
+
+
+def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
+    """How wide the interval would be for any size of shocks to units, and where it reaches zero."""
+    values = Values(effects, study, language)
+    moves = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "shock sd")].iloc[0]
+    group = moves["group"]
+    keys = {BETWEEN: ("did", DID, "linearised"), "all": ("change", CHANGE, FIXED)}
+    main = values.row(indicator, group, *keys.get(group, ("change", CHANGE, "linearised")))
+    breaking = values.find(indicator, group, "breaking shock").iloc[0]
+    falls = breaking["estimate"]
+    arms, periods = list(study.design.arms.values()), list(study.design.periods.values())
+    pilots, others = (arms.count(arm) for arm in ARMS)
+    known = np.isfinite(main["std_error"])
+    # The interval of the shocks may run off the figure; what is asked of it is where the conclusion falls.
+    ends = [value for value in (2 * falls, 2 * moves["estimate"], main["std_error"]) if np.isfinite(value)]
+    grid = np.linspace(0, max(*ends, 1e-9), 200)
+    half = shock_curve(
+        main["std_error"] ** 2 if known else 0.0, main["df"] if known else np.inf,
+        pilots if group != "all" else breaking["n_clusters"], others if group == BETWEEN else 0, shock_sd=grid,
+        waves=(periods.count("before"), periods.count("after")), level=main["conf_level"],
+    )  # fmt: skip
+    axes = _axes(3.4)
+    axes.fill_between(grid, main["estimate"] - half, main["estimate"] + half, color=BEFORE, alpha=0.35,
+                      label=text("legend_interval", language))  # fmt: skip
+    axes.axhline(main["estimate"], color=AFTER, linewidth=2, label=text("legend_estimate", language))
+    axes.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(falls, color=PILOT, linewidth=1.4, label=text("legend_falls", language))
+    if np.isfinite(moves["estimate"]):
+        low, high = axes.get_ylim()
+        at = low + 0.06 * (high - low)
+        axes.hlines(at, moves["conf_low"], min(moves["conf_high"], grid[-1]), color=COMPARISON, linewidth=2)
+        axes.plot(moves["estimate"], at, "D", color=COMPARISON, markersize=6, label=text("legend_shock", language))
+        axes.set_ylim(low, high)
+    unit = unit_words(study, indicator, moves["unit"], language)
+    axes.set_xlim(0, grid[-1])
+    axes.set_xlabel(text("axis_shock", language, unit=unit))
+    axes.set_ylabel(text("axis_change", language, unit=unit))
+    _decimals(axes, language)
+    axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
+    _legend(axes)
+    return _finish(axes, study, language)
+
+
+def robustness(found: pd.DataFrame, study: Study, language: Language) -> Axes:
+    """The specification curve: the estimate in every way of analysis, sorted, and below it which way it was."""
+    ways = found[found["estimand"] == SPECIFICATION].reset_index(drop=True)
+    parts = choices(ways)
+    order = ways.sort_values(["estimate", "contrast", "method"]).index
+    at = np.empty(len(ways), dtype=int)
+    at[order] = np.arange(len(ways))
+    made = [(name, value) for name in parts for value in dict.fromkeys(parts[name]) if parts[name].nunique() > 1]
+    height = 2.6 + 0.2 * len(made)
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.2, height + 0.8), sharex=True, height_ratios=[2.6, max(0.2 * len(made), 0.2)]
+    )
+    for scoring, marker, colour in (("mean", "o", AFTER), ("share", "s", PILOT), ("ordinal", "D", COMPARISON)):
+        chosen = (parts["scoring"] == scoring).to_numpy()
+        if chosen.any():
+            top.vlines(at[chosen], ways["conf_low"][chosen], ways["conf_high"][chosen], color=colour, alpha=0.45)
+            top.plot(at[chosen], ways["estimate"][chosen], marker, color=colour, markersize=3.6,
+                     label=text(f"scoring_{scoring}", language))  # fmt: skip
+    top.plot(at[0], ways["estimate"][0], "o", markersize=9, markerfacecolor="none", markeredgecolor=INK,
+             markeredgewidth=1.2, label=text("legend_planned", language))  # fmt: skip
+    top.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    top.set_ylabel(text("axis_specification", language))
+    top.yaxis.set_major_formatter(_formatter(top.get_yticks(), language))
+    top.tick_params(axis="x", length=0)
+    for row, (name, value) in enumerate(made):
+        chosen = (parts[name] == value).to_numpy()
+        bottom.plot(at[chosen], np.full(chosen.sum(), row), "|", color=INK, markersize=5)
+    _rows(bottom, [text(f"way_{name}_{value}", language) for name, value in made])
+    bottom.grid(visible=False)
+    bottom.set_xticks([])
+    for below in range(1, len(made)):
+        if made[below][0] != made[below - 1][0]:
+            bottom.axhline(below - 0.5, color="#BBBBBB", linewidth=0.6)
+    figure.legend(loc="outside upper left", ncols=4, frameon=False)
+    return _finish(top, study, language)
+
+
+def planning(frame: pd.DataFrame, study: Study, language: Language, *, respondents: int) -> Axes:
+    """The minimum detectable change by respondents a unit and wave: one line a design; `frame` from `prospects`.
+
+    Coloured lines are about units, with the largest of their shocks, their floors dashed; grey ones about these
+    people. The study's own design stands out, marked at the `respondents` it had. What is out of reach is left out.
+    """
+    axes = _axes(4.8)
+    reached = frame[(frame["change"] <= frame["room"]) & np.isfinite(frame["change"])]
+    people = reached[reached["claim"] == "people"]
+    units = reached[reached["shock_sd"] == frame["shock_sd"].max()]
+    for _, line in people.groupby(["pilots", "comparisons"]):
+        axes.plot(line["respondents"], line["change"], color=_PEOPLE, linewidth=1.2)
+    ends = [(people.loc[people["respondents"] == people["respondents"].max(), "change"].mean(), _PEOPLE)]
+    words = [fill(text("plan_for_people", language), 18)]
+    for (pilots, others), line in units.groupby(["pilots", "comparisons"]):
+        own = (pilots, others) == arms(study)
+        colour = PILOT if own else AFTER
+        axes.plot(line["respondents"], line["change"], color=colour, linewidth=2.4 if own else 1.4, zorder=3)
+        axes.axhline(line["floor"].iloc[0], color=colour, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        ends.append((line["change"].iloc[-1], colour))
+        words.append(design_label(pilots, others, language))
+        if own:
+            here = line[line["respondents"] == respondents]
+            axes.plot(here["respondents"], here["change"], "D", color=colour, markersize=6, zorder=4)
+    axes.set_ylim(0, None)
+    axes.set_xscale("log")
+    axes.set_xticks(RESPONDENTS, [number(size, 0, language) for size in RESPONDENTS])
+    axes.minorticks_off()
+    _end_labels(axes, words, ends)
+    unit = unit_words(study, study.plan.primary[0], frame["unit"].iloc[0], language)
+    axes.set_xlabel(text("axis_respondents", language))
+    axes.set_ylabel(text("axis_detectable", language, unit=unit))
+    axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
+    axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    if len(units):
+        handles = [Line2D([], [], color=INK), Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))]
+        names = [text(f"plan_{name}", language) for name in ("for_units", "floor")]
+        axes.figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False)
+    return _finish(axes, study, language)
+
+
+def _end_labels(axes: Axes, words: list[str], ends: list[tuple[float, str]]) -> None:
+    """Words beside the right ends of lines, in their colours, moved no further than needed not to overlap."""
+    low, high = axes.get_ylim()
+    order = sorted(range(len(ends)), key=[end for end, _ in ends].__getitem__)
+    height = 0.042 * (high - low) * np.array([words[at].count("\n") + 1 for at in order])
+    stacked = np.cumsum(height) - height / 2  # where the words stand one upon the other
+    places = stacked + isotonic_regression(np.array([ends[at][0] for at in order]) - stacked).x
+    for at, place in zip(order, places, strict=True):
+        end, colour = ends[at]
+        axes.annotate(
+            words[at], (1, end), (1.06, place), xycoords=axes.get_yaxis_transform(), va="center", color=colour,
+            fontsize=8, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5)},
+        )  # fmt: skip
 
 
 def _visible(effects: pd.DataFrame, study: Study) -> pd.DataFrame:

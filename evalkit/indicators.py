@@ -9,19 +9,25 @@ import pandas as pd
 
 from evalkit.codebook import MISSING_KINDS, Codebook, Scale, Variable
 from evalkit.declaration import Node
-from evalkit.study import DESIGN_COLUMNS, Index
+from evalkit.study import ANSWERS, DESIGN_COLUMNS, Index
 
 
-def score(responses: pd.DataFrame, index: Index, codebook: Codebook) -> pd.DataFrame:
+def score(responses: pd.DataFrame, index: Index, codebook: Codebook, *, keep: tuple[str, ...] = ()) -> pd.DataFrame:
     """Scores: the rows of responses, design columns first, then one column an indicator of the tree.
 
     `mean` nodes run from 0 (worst answer) to 100 (best), `share` nodes are 0 or 100, `value` nodes keep their
-    own unit. A node is NaN where a smaller part of its items than `minimum_answered` was answered.
+    own unit. A node is NaN where a smaller part of its items than `minimum_answered` was answered. `pooled` nodes are
+    the percentage of a respondent's answers; how many these were stands in the column `<code>/answers`. Variables in
+    `keep`, such as those that describe the respondents, stand beside the design columns.
 
-        scores = ek.score(survey.responses, study.index, study.codebook)
+        scores = ek.score(survey.responses, study.index, study.codebook, keep=study.design.composition)
     """
-    scores = responses[[name for name in DESIGN_COLUMNS if name in responses]].copy()
+    scores = responses[[name for name in (*DESIGN_COLUMNS, *keep) if name in responses]].copy()
     for code, node in index.items():
+        if node.aggregate == "pooled":
+            satisfied = pd.DataFrame({item: _reaches(responses[item], node, codebook[item]) for item in node.items})
+            scores[code], scores[code + ANSWERS] = satisfied.mean(axis=1), satisfied.notna().sum(axis=1)
+            continue
         parts = scores[list(node.children)] if node.children else _items(responses, node, codebook)
         answered = parts.notna().mean(axis=1)
         enough = (answered > 0) & (answered >= node.minimum_answered - 1e-12)
@@ -33,9 +39,16 @@ def _items(responses: pd.DataFrame, node: Node, codebook: Codebook) -> pd.DataFr
     if node.aggregate == "value":
         return responses[list(node.items)]
     if node.aggregate == "share":
-        answers = responses[node.items[0]]
-        return (answers >= node.at_least).astype(float).mul(100).where(answers.notna()).to_frame()
+        return _reaches(responses[node.items[0]], node, codebook[node.items[0]]).to_frame()
     return pd.DataFrame({item: _rescale(responses[item], codebook[item]) for item in node.items})
+
+
+def _reaches(answers: pd.Series, node: Node, variable: Variable) -> pd.Series:
+    """100 where an answer is at least as good as the code `at_least`, else 0; of reversed items its mirror image."""
+    low, high = scale_ends(variable.scale)
+    assert node.at_least is not None
+    good = answers <= low + high - node.at_least if variable.reverse else answers >= node.at_least
+    return good.astype(float).mul(100).where(answers.notna())
 
 
 def _rescale(answers: pd.Series, variable: Variable) -> pd.Series:

@@ -20,16 +20,16 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.claims import licence
 from evalkit.cleaning import clean
 from evalkit.errors import DataError, Problem
 from evalkit.language import Language, label, plain, text
+from evalkit.licence import licence
 from evalkit.reading import read
 from evalkit.study import Study, open_study
 from evalkit.tables import markdown
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after")
+CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after", "04_robustness", "05_planning")
 _MARK = "evalkit"  # the key of output metadata under which a notebook says what it shows
 # Raw HTML and TeX stay off: a label from a study file is data, never markup.
 _READER = "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-yaml_metadata_block-smart"
@@ -293,8 +293,13 @@ def _traits(study: Study) -> set[str]:
         traits.add("comparison")
     if len(study.declared.waves) > 2:
         traits.add("series")
-    if licence(study) != "describe":
-        traits.add("changes")
+    traits.add("described" if licence(study) == "describe" else "changes")
+    if study.design.followed:
+        traits.add("panel")
+    if any(unit.population for unit in study.declared.units):
+        traits.add("population")
+    if study.declared.costs and any(arm != "pilot" for arm in study.design.arms.values()):
+        traits.add("costs")
     return traits
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from evalkit.language import Language
 from evalkit.textfiles import file_bytes, read_table
 
 DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "cluster", "stratum", "weight")
+ANSWERS = "/answers"  # beside a pooled percentage stands, under this ending, how many answers it is of
 GROUPS = ("all", "pilot", "comparison")
 PERIODS = ("before", "after")
 CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
@@ -33,12 +34,19 @@ class Design:
     """What a comparison needs to know of the design.
 
     `arms`: unit → `pilot`, `comparison` or None. `periods`: wave → `before` or `after`.
-    `units_are_clusters`: whether each unit is one cluster.
+    `units_are_clusters`: whether each unit is one cluster. `clusters`: unit → how many clusters it has, where
+    declared. The others as in `declaration.Roles`.
     """
 
     arms: Mapping[str, str | None]
     periods: Mapping[str, str]
     units_are_clusters: bool = False
+    clusters: Mapping[str, int] = field(default_factory=dict)
+    whole_clusters: bool = False
+    single_cluster: Literal["center", "certainty"] | None = None
+    composition: tuple[str, ...] = ()
+    followed: bool = False
+    pilot_units_chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,12 @@ class Study:
             arms={unit.code: unit.arm for unit in self.declared.units},
             periods={wave.code: wave.period for wave in self.declared.waves},
             units_are_clusters=roles.cluster == roles.unit,
+            clusters={unit.code: unit.clusters for unit in self.declared.units if unit.clusters},
+            whole_clusters=roles.whole_clusters,
+            single_cluster=roles.single_cluster,
+            composition=roles.composition,
+            followed=roles.followed,
+            pilot_units_chosen=roles.pilot_units_chosen,
         )
 
     @property
@@ -106,7 +120,12 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
     if tree is not None and codebook:
         problems += _check_tree(tree.node, codebook)
     if tree is not None and declared is not None:
-        problems += _check_plan(declared.plan, {node.code for node in tree.node})
+        codes = {node.code for node in tree.node}
+        problems += _check_plan(declared.plan, codes)
+        problems += [
+            Problem("index.toml", "name_reserved", {"found": name}, column=f"node {name}")
+            for name in sorted(codes & set(declared.design.composition))
+        ]
     raise_any(problems)
     assert declared and codebook and tree and corrections is not None
     index = {node.code: node for node in tree.node}
@@ -229,6 +248,22 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
         elif codebook[name].type != wanted:
             values = {"found": codebook[name].type, "expected": wanted, "variable": name}
             problems.append(Problem("study.toml", "role_type", values, column=place))
+    for position, name in enumerate(declared.design.composition, start=1):
+        place = f"design.composition[{position}]"
+        if name not in codebook:
+            values = {"found": name, "expected": nearest(name, codebook)}
+            problems.append(Problem("study.toml", "variable_unknown", values, column=place))
+        elif codebook[name].type not in ("scale", "number"):
+            values = {"found": codebook[name].type, "expected": "scale, number", "variable": name}
+            problems.append(Problem("study.toml", "role_type", values, column=place))
+    for position, wave in enumerate(declared.waves, start=1):
+        for name in wave.wording:
+            if name != "all" and name not in codebook:
+                values = {"found": name, "expected": nearest(name, codebook)}
+                place = f"waves[{position}].wording"
+                problems.append(Problem("study.toml", "variable_unknown", values, column=place))
+    if declared.design.followed and declared.design.respondent is None:
+        problems.append(Problem("study.toml", "followed_without_respondent", column="design.followed"))
     problems += [
         Problem("codebook.csv", "name_reserved", {"found": name}, codebook[name].line, "variable")
         for name in DESIGN_COLUMNS
@@ -267,13 +302,15 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
         for child in node.children:
             if child not in seen:
                 problem("child_unknown", found=child)
-            elif known[child].aggregate == "value":
+            elif known[child].aggregate in ("value", "pooled"):
                 problem("child_value", found=child)
+        if node.children and node.aggregate == "pooled":
+            problem("children_mean", aggregate=node.aggregate)
         if bool(node.items) == bool(node.children):
             problem("items_or_children")
-        if node.aggregate != "mean" and len(node.items) != 1:
+        if node.aggregate in ("share", "value") and len(node.items) != 1:
             problem("one_item", found=len(node.items), aggregate=node.aggregate)
-        if (node.aggregate == "share") != (node.at_least is not None):
+        if (node.aggregate in ("share", "pooled")) != (node.at_least is not None):
             problem("at_least_wanted")
         if (node.aggregate == "value") != (node.unit is not None):
             problem("unit_wanted")
@@ -283,12 +320,12 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
 
 def _check_plan(plan: Plan, codes: set[str]) -> list[Problem]:
     problems = []
-    for role in ("primary", "secondary"):
-        for found in getattr(plan, role):
+    for role, outcomes in plan.families.items():
+        for found in outcomes:
             if found not in codes:
                 values = {"found": found, "expected": nearest(found, sorted(codes))}
                 problems.append(Problem("study.toml", "indicator_unknown", values, column=f"plan.{role}"))
-    named = [*plan.primary, *plan.secondary]
+    named = list(plan.outcomes)
     for found in sorted({name for name in named if named.count(name) > 1}):
         problems.append(Problem("study.toml", "code_repeated", {"found": found}, column="plan"))
     return problems

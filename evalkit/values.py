@@ -18,7 +18,7 @@ _UNITS = {
     "percent": "unit_percent",
 }
 P_DECIMALS = 3
-SIGNED = ("change", "did")
+SIGNED = ("change", "did", "pre-period did", "regression to the mean", "log odds ratio")
 
 
 def unit_words(study: Study, indicator: str, unit: str, language: Language) -> str:
@@ -27,6 +27,15 @@ def unit_words(study: Study, indicator: str, unit: str, language: Language) -> s
         return text(_UNITS[unit], language)
     declared = study.index[indicator].unit
     return label(declared, language) if declared else unit
+
+
+def alike_outcomes(effects: pd.DataFrame, study: Study) -> list[list[str]]:
+    """The outcomes of the plan that one axis can hold: of one unit, screened ones apart; primary ones first."""
+    units = effects[effects["estimand"] == "change"].drop_duplicates("indicator").set_index("indicator")["unit"]
+    found: dict[tuple[bool, str], list[str]] = {}
+    for outcome in study.plan.outcomes:
+        found.setdefault((outcome in study.plan.screening, units[outcome]), []).append(outcome)
+    return list(found.values())
 
 
 def group_label(study: Study, group: str, language: Language) -> str:
@@ -79,6 +88,12 @@ class Values:
             raise KeyError(key)
         return found.iloc[0]
 
+    def find(self, indicator: str, group: str, estimand: str, contrast: str = "") -> pd.DataFrame:
+        """The effects of an estimand, all methods; none where there are none."""
+        wanted = {"indicator": indicator, "group": group, "estimand": estimand}
+        wanted |= {"contrast": contrast} if contrast else {}
+        return self.effects.loc[(self.effects[list(wanted)] == list(wanted.values())).all(axis=1)]
+
     def shown(self, effect: pd.Series, column: str = "estimate") -> str:
         """A column of an effect as a reader meets it."""
         value = float(effect[column])
@@ -86,6 +101,10 @@ class Values:
             return number(value, 0, self.language)
         if column in ("p_value", "p_adjusted") or effect["unit"] == "p":
             return shown_p(value, self.language)
+        if effect["unit"] == "ratio":
+            return shown(value, 2, self.language)
+        if effect["unit"] == "count":
+            return number(value, 0, self.language)
         if column == "conf_level":
             return exactly(100 * value, self.language)
         decimals = self.study.index[effect["indicator"]].decimals

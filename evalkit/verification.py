@@ -13,6 +13,7 @@ from evalkit.effects import differences, read_effects
 from evalkit.errors import DataError, Problem
 from evalkit.indicators import score
 from evalkit.reading import read
+from evalkit.robustness import specifications
 from evalkit.study import open_study
 
 
@@ -25,20 +26,31 @@ def report_language(report: str | Path) -> str:
 
 
 def verify(report: str | Path) -> tuple[pd.DataFrame, int]:
-    """Compute the effects of a report folder again from the study's raw files and compare with its effects.csv.
+    """Compute the effects of a report folder again from the study's raw files and compare with its effects.csv and
+    specifications.csv.
 
-    Returns the differences as of `effects.differences` (none where all agree) and how many effects were compared.
+    Returns the differences as of `effects.differences`, with the `file` they are in (none where all agree), and how
+    many effects were compared.
     Raises DataError where the folder is no report or the study is no longer sound.
 
         different, count = ek.verify("reports/nga-bay")
     """
     folder = Path(report)
-    for name in ("run.json", "effects.csv"):
+    for name in ("run.json", "effects.csv", "specifications.csv"):
         if not (folder / name).is_file():
             raise DataError([Problem(str(report), "report_missing", {"file": name})])
     origin = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     study = open_study(folder / origin["study"], allow_outside=origin["allow_outside"])
     survey = clean(read(study), study)
-    scores = score(survey.responses, study.index, study.codebook)
-    again = compare(scores, study.design, study.plan, study.index)
-    return differences(read_effects(folder / "effects.csv"), again), len(again)
+    scores = score(survey.responses, study.index, study.codebook, keep=study.design.composition)
+    effects = compare(scores, study.design, study.plan, study.index)
+    again = {"effects.csv": effects, "specifications.csv": specifications(survey, study)}
+    different = [differences(_saved(folder / name), table).assign(file=name) for name, table in again.items()]
+    return pd.concat(different, ignore_index=True), sum(map(len, again.values()))
+
+
+def _saved(path: Path) -> pd.DataFrame:
+    try:
+        return read_effects(path)
+    except ValueError:
+        raise DataError([Problem(path.name, "effects_unreadable")]) from None

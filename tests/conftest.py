@@ -142,7 +142,7 @@ def survey(nga_bay):
 
 @pytest.fixture(scope="session")
 def scores(nga_bay, survey):
-    return ek.score(survey.responses, nga_bay.index, nga_bay.codebook)
+    return ek.score(survey.responses, nga_bay.index, nga_bay.codebook, keep=nga_bay.design.composition)
 
 
 @pytest.fixture(scope="session")

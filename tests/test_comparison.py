@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 import evalkit as ek
-from evalkit.comparison import CHANGE, DID
+from evalkit.comparison import RAKED
 from evalkit.declaration import Node, Plan
 from evalkit.effects import COLUMNS
+from evalkit.sample import CHANGE, DID
 from evalkit.study import Design
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,7 @@ def frame(rows):
     ]
 
 
-INDEX = {"x": Node(code="x", label={"vi": "x", "en": "x"}, aggregate="mean", items=("q",))}
+INDEX = {"x": Node(code="x", label={"vi": "x", "en": "x"}, aggregate="mean", items=("q", "r"))}
 PLAN = Plan(primary=("x",), confidence_level=0.95)
 
 
@@ -75,7 +76,7 @@ class TestNgaBay:
     def test_contract(self, effects, nga_bay):
         assert list(effects.columns) == list(COLUMNS)
         assert set(effects["indicator"]) == set(nga_bay.index)
-        assert (effects["weights"] == "none").all()
+        assert set(effects.loc[effects["weights"] != "none", "method"]) == {RAKED, "raking"}
 
     def test_arm_levels_are_means_of_unit_levels(self, effects, nga_bay):
         units = [unit for unit, arm in nga_bay.design.arms.items() if arm == "comparison"]
@@ -85,7 +86,10 @@ class TestNgaBay:
     def test_rows_shuffled_give_the_same_effects(self, scores, nga_bay, effects):
         shuffled = scores.sample(frac=1, random_state=1)
         again = ek.compare(shuffled, nga_bay.design, nga_bay.plan, nga_bay.index)
-        pd.testing.assert_frame_equal(again, effects, rtol=1e-10)
+        # The cumulative logit is fitted by iteration, which stops a little earlier or later.
+        loose = effects["estimand"] == "log odds ratio"
+        pd.testing.assert_frame_equal(again[~loose], effects[~loose], rtol=1e-10)
+        pd.testing.assert_frame_equal(again[loose], effects[loose], rtol=1e-5)
 
 
 class TestOrganDonations:
@@ -112,7 +116,7 @@ class TestOrganDonations:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the Kansas City survey may not be shipped and is not beside us")
 def test_kansas_city_means_and_counts():
     study, survey = ek.check(KCMO, allow_outside=True)
-    scores = ek.score(survey.responses, study.index, study.codebook)
+    scores = ek.score(survey.responses, study.index, study.codebook, keep=study.design.composition)
     effects = ek.compare(scores, study.design, study.plan, study.index)
     change = one(effects, "q2_01", "all", "change", CHANGE)
     assert round(one(effects, "q2_01", "all", "level", "before")["estimate"], 3) == 3.196

@@ -91,41 +91,75 @@ def test_only_the_rows_asked_for_are_tested():
     assert effects["p_value"].notna().tolist() == [False, True, False]
 
 
-def adjusted(p_values, families, level=0.95, df=9):
-    """Rows with these p-values, their intervals, adjusted within families."""
+def adjusted(p_values, families, level=0.95, df=9, screened=False):
+    """Rows with these p-values, their intervals, adjusted within families; NaN: a row without a standard error."""
     estimate = stats.t.isf(np.array(p_values) / 2, df)
     rows = [{"indicator": str(i), "estimate": one, "std_error": 1.0, "df": df} for i, one in enumerate(estimate)]
     effects = with_intervals(make_effects(rows), level)
     effects = with_tests(effects, pd.Series(True, effects.index))
-    return with_adjustment(effects, pd.Series(families, effects.index, dtype=object))
+    family = pd.Series(families, effects.index, dtype=object)
+    return with_adjustment(effects, family, screened=set(effects["indicator"]) if screened else ())
 
 
-def test_sidak_adjustment_within_families():
+REFERENCE = pd.read_csv(Path(__file__).parent / "reference/adjustment.csv")
+
+
+def test_p_values_of_a_family_are_those_of_rs_p_adjust():
+    order = [5, 0, 9, 3, 1, 7, 2, 8, 6, 4]  # a family does not come sorted
+    rows = REFERENCE.iloc[order]
+    for screened, method, name in ((False, "holm", "sidak, holm (10)"), (True, "bh", "bh (10)")):
+        found = adjusted(rows["p"], ["one"] * 10, screened=screened)
+        assert found["p_adjusted"].tolist() == pytest.approx(rows[method].tolist(), rel=1e-9)
+        assert set(found["adjustment"]) == {name}
+
+
+def test_families_are_adjusted_apart_and_a_row_alone_stays_as_it_is():
     p = np.array([0.001, 0.02, 0.3, 0.04, 0.04])
     found = adjusted(p, ["a", "a", "a", "b", np.nan])
-    size = np.array([3, 3, 3])
-    assert found["p_adjusted"][:3].tolist() == pytest.approx(1 - (1 - p[:3]) ** size)
+    assert found["p_adjusted"][:3].tolist() == pytest.approx([0.003, 0.04, 0.3])
     reach = stats.t.ppf((1 + 0.95 ** (1 / 3)) / 2, 9)
     assert found["conf_high_adjusted"][:3].tolist() == pytest.approx(found["estimate"][:3] + reach)
     assert found["conf_low_adjusted"][:3].tolist() == pytest.approx(found["estimate"][:3] - reach)
-    assert found["adjustment"].tolist() == ["sidak (3)"] * 3 + ["none", ""]
+    assert found["adjustment"].tolist() == ["sidak, holm (3)"] * 3 + ["none", ""]
     alone = found.loc[3, ["conf_low_adjusted", "conf_high_adjusted", "p_adjusted"]].tolist()
     assert alone == pytest.approx(found.loc[3, ["conf_low", "conf_high", "p_value"]].tolist())
     assert found.loc[4, ["conf_low_adjusted", "conf_high_adjusted", "p_adjusted"]].isna().all()
 
 
+def test_screened_rows_have_no_simultaneous_interval_and_say_so_even_alone():
+    for families in (["a", "a"], ["a", "b"]):
+        found = adjusted([0.001, 0.02], families, screened=True)
+        assert found[["conf_low_adjusted", "conf_high_adjusted"]].isna().all(axis=None)
+        assert found["adjustment"].str.startswith("bh").all()
+    assert found["p_adjusted"].tolist() == pytest.approx(found["p_value"].tolist())
+
+
+def test_rows_without_a_p_value_count_in_their_family():
+    found = adjusted([0.01, 0.02, np.nan], ["a"] * 3)
+    assert found["p_adjusted"].tolist() == pytest.approx([0.03, 0.04, np.nan], nan_ok=True)
+
+
 @settings(deadline=None)
 @given(p_values=st.lists(st.floats(1e-6, 0.999), min_size=1, max_size=8))
-def test_adjusted_intervals_and_p_values_decide_alike(p_values):
+def test_the_smallest_adjusted_p_is_bonferronis_and_its_interval_leaves_out_zero_at_least_as_often(p_values):
     found = adjusted(p_values, ["one"] * len(p_values))
-    outside = (found["conf_low_adjusted"] > 0) | (found["conf_high_adjusted"] < 0)
-    near = (found["p_adjusted"] - 0.05).abs() < 1e-9
-    assert (near | (outside == (found["p_adjusted"] < 0.05))).all()
+    least = found.loc[found["p_value"].idxmin()]
+    assert least["p_adjusted"] == pytest.approx(min(1.0, len(found) * least["p_value"]))
     assert (found["p_adjusted"] >= found["p_value"] * (1 - 1e-12)).all()
+    outside = (found["conf_low_adjusted"] > 0) | (found["conf_high_adjusted"] < 0)
+    assert outside[found["p_value"].idxmin()] or least["p_adjusted"] > 0.05 - 1e-9
+    assert found["p_adjusted"][outside].le(len(found) * (1 - 0.95 ** (1 / len(found))) + 1e-9).all()
 
 
 def test_an_estimate_of_exactly_zero_has_an_adjusted_p_of_one():
-    assert adjusted([1.0, 0.5], ["a", "a"])["p_adjusted"].tolist() == pytest.approx([1.0, 0.75])
+    assert adjusted([1.0, 0.5], ["a", "a"])["p_adjusted"].tolist() == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize(("unit", "estimate"), [("points (0-100)", 40.0), ("percent", 40.0), ("percent", 0.0)])
+def test_an_interval_that_stands_there_stays(unit, estimate):
+    row = {"indicator": "x", "unit": unit, "estimate": estimate, "std_error": 2.0, "df": 9, "n_clusters": 10}
+    found = with_intervals(make_effects([row | {"conf_low": -np.inf, "conf_high": 47.0}]), 0.95).iloc[0]
+    assert (found["conf_low"], found["conf_high"], found["conf_level"]) == (-np.inf, 47.0, 0.95)
 
 
 def test_equal_tables_have_no_differences():

@@ -4,11 +4,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
 import evalkit as ek
-from evalkit.comparison import CHANGE, DID
+from evalkit.sample import CHANGE, DID
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -135,3 +136,98 @@ def test_the_did_is_drawn_only_where_there_is_one(effects, nga_bay):
     axes = ek.figures.changes(alone, nga_bay, "en", indicators=["hai_long"])
     assert rows(effects, contrast=DID)["estimate"].iloc[0] not in drawn(axes)
     assert "Pilot against comparison" not in said(axes)
+
+
+def test_composition_draws_the_standardised_differences(survey, nga_bay):
+    who = ek.comparability.composition(survey.responses, nga_bay)
+    axes = ek.figures.composition(who, nga_bay, "vi")
+    found = who.drop_duplicates(["group", "variable"])
+    for group, line in zip(("pilot", "comparison"), axes.lines, strict=False):
+        expected = found[found["group"] == group].set_index("variable")["standardised_difference"].abs()
+        assert list(line.get_xdata()) == pytest.approx(expected[list(nga_bay.design.composition)].tolist())
+    assert axes.lines[2].get_xdata() == [0.1, 0.1]
+    assert axes.get_xlim()[1] > found["standardised_difference"].abs().max()
+    few = who.assign(standardised_difference=np.inf)
+    assert np.isfinite(ek.figures.composition(few, nga_bay, "vi").get_xlim()).all()
+
+
+class TestTransitions:
+    def test_cells_are_shares_of_the_same_people(self, scores, survey, nga_bay):
+        axes = ek.figures.transitions(scores, nga_bay, "vi", indicator="hai_long", group="pilot")
+        answers = survey.responses[survey.responses["unit"].isin(["HL", "NB"])]
+        both = answers.pivot(index="respondent", columns="wave", values="q7").dropna()
+        shares = 100 * pd.crosstab(both["truoc"], both["sau"]).reindex(index=range(1, 6), columns=range(1, 6))
+        expected = (shares.fillna(0) / len(both)).to_numpy()
+        few = (expected > 0) & (expected * len(both) / 100 < 4.5)  # fewer than five people
+        assert few.any()
+        assert axes.images[0].get_array().data == pytest.approx(np.where(few, 0, expected))
+        shown = zip(few.ravel(), expected.ravel(), strict=True)
+        assert [text.get_text() for text in axes.texts] == [
+            "·" if hidden else f"{share:.0f}" for hidden, share in shown
+        ]
+
+    def test_fewer_pairs_than_the_smallest_cell_are_not_drawn(self, scores, nga_bay):
+        pilots = scores[scores["unit"].isin(["HL", "NB"])]
+        both = pilots.dropna(subset="hai_long").groupby("respondent")["wave"].nunique().loc[lambda n: n == 2].index
+        drawn = {
+            count: ek.figures.transitions(
+                pilots[pilots["respondent"].isin(both[:count])].reset_index(drop=True),
+                nga_bay, "vi", indicator="hai_long", group="pilot",
+            )
+            for count in (4, 5)
+        }  # fmt: skip
+        assert drawn[4] is None and drawn[5] is not None
+
+    def test_an_index_of_several_questions_has_none(self, scores, nga_bay):
+        assert ek.figures.transitions(scores, nga_bay, "vi", indicator="cchc", group="pilot") is None
+
+
+def meets_zero(axes):
+    """Where the drawn interval first includes zero, and where the line of the conclusion's fall stands."""
+    band = axes.collections[0].get_paths()[0].vertices
+    grid = np.unique(band[:, 0])
+    ends = np.array([[band[band[:, 0] == x, 1].min(), band[band[:, 0] == x, 1].max()] for x in grid])
+    covers = (ends[:, 0] <= 0) & (ends[:, 1] >= 0)
+    return grid[covers.argmax()], axes.lines[2].get_xdata()[0], grid[1] - grid[0]
+
+
+class TestShocks:
+    def test_the_interval_meets_zero_where_the_conclusion_falls(self, effects, nga_bay):
+        axes = ek.figures.shocks(effects, nga_bay, "vi", indicator="hai_long")
+        crossing, falls, step = meets_zero(axes)
+        shown = rows(effects, indicator="hai_long", estimand="breaking shock")["estimate"].item()
+        assert falls == pytest.approx(shown) and crossing == pytest.approx(falls, abs=1.5 * step)
+        sd = rows(effects, indicator="hai_long", estimand="shock sd").iloc[0]
+        assert axes.lines[3].get_xdata()[0] == pytest.approx(sd["estimate"])
+        ends = np.concatenate([part[:, 0] for part in axes.collections[1].get_segments()])
+        assert ends == pytest.approx([sd["conf_low"], min(sd["conf_high"], axes.get_xlim()[1])])
+
+    def test_also_of_places_without_arms_and_of_unequal_size(self, nga_bay, scores):
+        """What falls is the change at fixed composition, of places that count by their people."""
+        units = tuple(unit.model_copy(update={"arm": None}) for unit in nga_bay.declared.units)
+        design = nga_bay.declared.design.model_copy(update={"composition": ()})
+        declared = nga_bay.declared.model_copy(update={"units": units, "design": design})
+        study = type(nga_bay)(nga_bay.folder, declared, nga_bay.codebook, nga_bay.index, nga_bay.corrections)
+        few = scores["unit"].isin(["A", "B", "C", "D"]) & (scores["row_id"].str[-1] > "1")
+        thin = scores[~few].reset_index(drop=True)
+        effects = ek.compare(thin, study.design, study.plan, study.index)
+        crossing, falls, step = meets_zero(ek.figures.shocks(effects, study, "vi", indicator="hai_long"))
+        assert falls > 0 and crossing == pytest.approx(falls, abs=1.5 * step)
+
+
+def test_the_specification_curve_draws_every_way_sorted_and_marks_the_planned_one(survey, nga_bay):
+    found = ek.robustness.specifications(survey, nga_bay)
+    ways = found[found["estimand"] == "specification"]
+    axes = ek.figures.robustness(found, nga_bay, "vi")
+    points = np.concatenate([np.column_stack(line.get_data()) for line in axes.lines[:3]])
+    drawn = points[points[:, 0].argsort()]
+    assert drawn[:, 0].tolist() == list(range(len(ways)))
+    assert drawn[:, 1] == pytest.approx(np.sort(ways["estimate"]))
+    planned = axes.lines[3]
+    assert planned.get_ydata()[0] == pytest.approx(ways["estimate"].iloc[0])
+    ends = np.concatenate([part[:, 1] for lines in axes.collections for part in lines.get_segments()])
+    assert np.sort(ends) == pytest.approx(np.sort(ways[["conf_low", "conf_high"]].to_numpy().ravel()))
+    # Below, every way has one mark a dimension that differs.
+    below = axes.figure.axes[1]
+    marks = np.concatenate([line.get_xdata() for line in below.lines if line.get_marker() == "|"])
+    assert np.bincount(marks.astype(int)).tolist() == [5] * len(ways)

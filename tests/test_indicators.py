@@ -67,6 +67,15 @@ def test_a_value_keeps_its_unit():
     assert scored(pd.DataFrame({"n": [12.5, NAN, 400]}), node)["x"].tolist() == approx([12.5, NAN, 400], nan_ok=True)
 
 
+def test_a_pooled_percentage_is_of_the_answers_given_and_says_how_many():
+    frame = pd.DataFrame({"a": [0, 4, NAN, NAN], "b": [2, 4, 1, NAN], "r": [0, NAN, 4, NAN]})
+    node = {"code": "x", "aggregate": "pooled", "items": ("a", "b", "r"), "at_least": 2.0}
+    scores = scored(frame, node)
+    # Of the reversed item the answers 0, 1 and 2 are as good as 4, 3 and 2.
+    assert scores["x"].tolist() == approx([200 / 3, 100, 0, NAN], nan_ok=True)
+    assert scores["x/answers"].tolist() == [3, 2, 2, 0]
+
+
 def test_children_count_alike_whatever_their_items():
     frame = pd.DataFrame({"a": [0, NAN], "b": [4, 4], "c": [4, 4]})
     nodes = [
@@ -91,9 +100,14 @@ def test_scores_stay_within_0_and_100_and_turn_with_the_scale(rows):
 
 def test_the_design_comes_first_and_responses_are_left_as_they_were(survey, nga_bay):
     before = survey.responses.copy()
-    scores = ek.score(survey.responses, nga_bay.index, nga_bay.codebook)
+    scores = ek.score(survey.responses, nga_bay.index, nga_bay.codebook, keep=("tuoi", "q7"))
     design = ["row_id", "wave", "unit", "respondent", "cluster", "stratum", "weight"]
-    assert scores.columns.tolist() == design + list(nga_bay.index)
+    nodes = [
+        column for code, node in nga_bay.index.items()
+        for column in ([code, f"{code}/answers"] if node.aggregate == "pooled" else [code])
+    ]  # fmt: skip
+    assert scores.columns.tolist() == [*design, "tuoi", "q7", *nodes]
+    pd.testing.assert_frame_equal(scores[["tuoi", "q7"]], before[["tuoi", "q7"]])
     pd.testing.assert_frame_equal(survey.responses, before)
     pd.testing.assert_frame_equal(scores[design], before[design])
 

@@ -6,12 +6,14 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 import evalkit as ek
-from evalkit.comparison import CHANGE, DID, FIXED
+from evalkit.comparison import FIXED
 from evalkit.declaration import Node, Plan
 from evalkit.effects import make_effects
+from evalkit.licence import licence
+from evalkit.sample import CHANGE, DID
 from evalkit.study import Design
 
-INDEX = {"x": Node(code="x", label={"vi": "x", "en": "x"}, aggregate="mean", items=("q",))}
+INDEX = {"x": Node(code="x", label={"vi": "x", "en": "x"}, aggregate="mean", items=("q", "r"))}
 PLAN = Plan(primary=("x",), confidence_level=0.95)
 PERIODS = {"b": "before", "a": "after"}
 
@@ -182,7 +184,7 @@ def test_one_pilot_or_pilots_picked_for_scores_weaken_the_words(nga_bay, arms, c
     roles = nga_bay.declared.design.model_copy(update={"pilot_units_chosen": chosen})
     declared = nga_bay.declared.model_copy(update={"units": units, "design": roles})
     study = type(nga_bay)(nga_bay.folder, declared, nga_bay.codebook, nga_bay.index, nga_bay.corrections)
-    assert ek.claims.licence(study) == words
+    assert licence(study) == words
 
 
 @pytest.mark.parametrize(("people", "noisy"), [(30, True), (90, False), (100, False), (300, False)])

@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.image
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 
 import evalkit as ek
@@ -77,7 +78,7 @@ def test_a_second_run_gives_the_same_bytes(nga_bay_report, tmp_path):
 
 def test_the_vietnamese_report_is_vietnamese(nga_bay_report):
     words = page(nga_bay_report).words
-    assert ENGLISH & set(re.findall(r"[a-z]+", words.lower())) == set()
+    assert ENGLISH & set(re.findall(r"[^\W\d_]+", words.lower())) == set()
     assert "\N{REPLACEMENT CHARACTER}" not in words and not re.search(r"\d\d\.\d(?!\d\d)", words)
     for name in ("Tóm tắt", "Mục lục", "Hài lòng chung", "xã Hiệp Lợi", "điểm phần trăm"):
         assert name in words
@@ -144,8 +145,16 @@ def test_verify_agrees_and_sees_one_changed_number(nga_bay_report, tmp_path):
     (copy / "run.json").write_text(json.dumps(origin | {"study": str(ROOT / "data/nga-bay")}), encoding="utf-8")
     effects = (copy / "effects.csv").read_text(encoding="utf-8")
     (copy / "effects.csv").write_text(re.sub(r"12\.(\d)", r"13.\1", effects, count=1), encoding="utf-8")
-    different, _ = ek.verify(copy)
-    assert len(different) == 1
+    ways = pd.read_csv(copy / "specifications.csv")
+    ways.loc[3, "std_error"] += 1e-6
+    ways.to_csv(copy / "specifications.csv", index=False)
+    different, again = ek.verify(copy)
+    assert different["column"].tolist()[1:] == ["std_error"] and len(different) == 2
+    assert different.loc[1, ["estimand", "contrast"]].tolist() == ways.loc[3, ["estimand", "contrast"]].tolist()
+    assert again == count == len(ways) + len(pd.read_csv(copy / "effects.csv"))
+    (copy / "specifications.csv").unlink()
+    with pytest.raises(ek.DataError, match=r"no specifications\.csv"):
+        ek.verify(copy)
 
 
 def test_verify_says_what_is_missing(tmp_path):
@@ -220,7 +229,7 @@ def differences(committed, executed) -> list[str]:
     return found
 
 
-@pytest.fixture(params=["report", "01_cleaning", "02_indicators", "03_before_after"])
+@pytest.fixture(params=sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
 def notebooks(request, nga_bay_report):
     committed = nbformat.read(ROOT / "notebooks" / f"{request.param}.ipynb", as_version=4)
     executed = nbformat.read(nga_bay_report / "notebooks" / f"{request.param}.ipynb", as_version=4)

@@ -100,14 +100,15 @@ items = ["q1", "q2"] => children = ["sau_nay"]
     index.toml, "node thai_do": the child "sau_nay" is not declared above; declare children first.
 "mean" => "share"
     index.toml, "node thai_do": aggregate = "share" needs exactly one item, found 2.
-    index.toml, "node thai_do": the key at_least goes with aggregate = "share" and only with it.
+    index.toml, "node thai_do": the key at_least goes with aggregate = "share" or "pooled", and only with them.
 [[node]] => [[nodes]]
     index.toml, "node": this key is missing.
     index.toml, "nodes": evalkit has no such key; did you mean: node?
 answered = 0.5 => answered = 0.5\n[[node]]\ncode = "thai_do"\nlabel = {vi="a",en="b"}\naggregate="mean"\nitems=["q1"]
     index.toml, "node thai_do": the code "thai_do" is used twice; each may be used once.
 "mean" => "median"
-    index.toml, "node[1].aggregate": the value 'median' is not valid; expected: 'mean', 'share' or 'value'.
+    index.toml, "node[1].aggregate": the value 'median' is not valid; expected: 'mean', 'share', 'pooled' or
+        'value'.
 """
 DECISIONS = r"""
 sau-2,tuoi,change,41,42,Xem phiếu =>

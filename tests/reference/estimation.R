@@ -40,10 +40,16 @@ put <- function(case, item, contrast, estimate, std_error, df) {
 
 # Each item by itself: svyby(covmat = TRUE, na.rm = TRUE) breaks on missing values in survey 4.1, and
 # svymean(~a + b, na.rm = TRUE) is listwise. Contrasts are named vectors of coefficients.
+# An item "a/b" is the ratio of both sums.
 by_domain <- function(case, design, item, by, contrasts = list()) {
-  valid <- design[!is.na(design$variables[[item]]), ]
+  parts <- strsplit(item, "/")[[1]]
+  valid <- design[complete.cases(design$variables[parts]), ]
   valid$variables$domain <- as.character(valid$variables[[by]])
-  means <- svyby(reformulate(item), ~domain, valid, svymean, covmat = TRUE)
+  means <- if (length(parts) == 1) {
+    svyby(reformulate(item), ~domain, valid, svymean, covmat = TRUE)
+  } else {
+    svyby(reformulate(parts[1]), ~domain, denominator = reformulate(parts[2]), valid, svyratio, covmat = TRUE)
+  }
   for (label in names(coef(means))) {
     put(case, item, label, coef(means)[[label]], SE(means)[[which(names(coef(means)) == label)]],
         degf(subset(valid, domain == label)))
@@ -52,6 +58,27 @@ by_domain <- function(case, design, item, by, contrasts = list()) {
     found <- svycontrast(means, contrasts[name])
     labels <- names(contrasts[[name]])
     put(case, item, name, coef(found)[[1]], SE(found)[[1]], degf(subset(valid, domain %in% labels)))
+  }
+}
+
+# The covariance of two items in one contrast: sums of both as columns, each over its own valid rows, and the
+# contrast of their ratios by the delta method.
+covariance <- function(case, design, items, by, contrast) {
+  domain <- as.character(design$variables[[by]])
+  sums <- expand.grid(label = names(contrast[[1]]), item = items, stringsAsFactors = FALSE)
+  columns <- lapply(seq_len(nrow(sums)), function(i) {
+    y <- design$variables[[sums$item[i]]]
+    valid <- domain == sums$label[i] & !is.na(y)
+    cbind(ifelse(valid, y, 0), as.numeric(valid))
+  })
+  columns <- do.call(cbind, columns)
+  colnames(columns) <- paste0(c("y", "n"), rep(seq_len(nrow(sums)), each = 2))
+  terms <- paste0(contrast[[1]], " * y", seq_len(nrow(sums)), " / n", seq_len(nrow(sums)))
+  wanted <- tapply(terms, factor(sums$item, items), function(term) parse(text = paste(term, collapse = " + "))[[1]])
+  found <- vcov(svycontrast(svytotal(columns, design), as.list(wanted)))
+  for (i in 1:2) {
+    rows[[length(rows) + 1]] <<- data.frame(case, item = items[i], value = found[1, 2],
+                                            quantity = paste0(names(contrast), ": covariance with ", items[3 - i]))
   }
 }
 
@@ -73,6 +100,19 @@ by_domain("apiclus1 years", svydesign(id = ~dnum, weights = ~pw, data = long), "
 wide <- svycontrast(svymean(~api00 + api99, dclus1), list(change = c(api00 = 1, api99 = -1)))
 stopifnot(all.equal(c(coef(wide), SE(wide)), c(rows[[length(rows)]]$value[1:2]), check.attributes = FALSE))
 
+covariance("apiclus1", dclus1, c("api00", "meals"), "stype", difference("E", "H"))
+both <- svymean(~api00 + meals, subset(dclus1, stype == "E")) # the same again, where no answer is missing
+covariance("apiclus1", dclus1, c("api00", "meals"), "stype", list(E = c(E = 1)))
+stopifnot(all.equal(vcov(both)[1, 2], rows[[length(rows)]]$value))
+
+# 15 of 757 districts, and strata of known size: published by the package as 37.191257 (3.0852) and 595.28 (18.509).
+dclus1_fpc <- svydesign(id = ~dnum, weights = ~pw, fpc = ~fpc, data = clus1)
+by_domain("apiclus1 fpc", dclus1_fpc, "api00", "stype", difference("E", "H"))
+by_domain("apiclus1 years fpc", svydesign(id = ~dnum, weights = ~pw, fpc = rep(clus1$fpc, 2), data = long), "api",
+          "year", difference("api00", "api99"))
+by_domain("apiclus1 ratio", dclus1, "api.stu/enroll", "stype", difference("E", "H"))
+by_domain("apiclus1 ratio fpc", dclus1_fpc, "api.stu/enroll", "stype", difference("E", "H"))
+
 # The first stage alone, of a two-stage sample.
 clus2 <- read.csv(file.path(packages, "survey_apiclus2.csv"))
 dclus2 <- svydesign(id = ~dnum, weights = ~pw, data = clus2)
@@ -86,6 +126,12 @@ for (item in c("api00", "enroll", "acs.46")) {
   by_domain("apistrat", dstrat, item, "comp.imp", difference("Yes", "No"))
 }
 by_domain("apistrat stype", dstrat, "api00", "stype", difference("E", "H"))
+
+dstrat_fpc <- svydesign(id = ~1, strata = ~stype, weights = ~pw, fpc = ~fpc, data = strat)
+by_domain("apistrat fpc", dstrat_fpc, "enroll", "comp.imp", difference("Yes", "No"))
+by_domain("apistrat stype fpc", dstrat_fpc, "enroll", "stype", difference("E", "H"))
+dstrat_fpc$variables$state <- "California"
+by_domain("apistrat state fpc", dstrat_fpc, "enroll", "state")
 
 # Clusters in strata, weights that differ widely, 745 missing values.
 nhanes <- read.csv(file.path(packages, "survey_nhanes.csv"))
@@ -107,6 +153,27 @@ for (item in c("satisfaction", "waiting", "fees")) {
   by_domain("panel respondents", respondents, item, "domain", changes)
   by_domain("panel unweighted", unweighted, item, "domain", changes)
   by_domain("panel pooled", villages, item, "wave", difference("after", "before"))
+}
+by_domain("panel villages ratio", villages, "waiting/fees", "domain", changes)
+by_domain("panel pooled ratio", villages, "waiting/fees", "wave", difference("after", "before"))
+for (name in c("A|after - A|before", "did")) {
+  covariance("panel villages", villages, c("satisfaction", "waiting"), "domain", changes[name])
+}
+
+# Villages out of more than were drawn, and one village that is a stratum by itself.
+panel$population <- c(A = 40, B = 9, C = 6)[panel$unit]
+panel$alone <- ifelse(panel$village == "v16", "alone", panel$unit)
+panel$population_alone <- c(A = 40, B = 9, C = 6, alone = 3)[panel$alone]
+villages_fpc <- svydesign(id = ~village, strata = ~unit, weights = ~weight, fpc = ~population, data = panel)
+alone <- svydesign(id = ~village, strata = ~alone, weights = ~weight, data = panel)
+alone_fpc <- svydesign(id = ~village, strata = ~alone, weights = ~weight, fpc = ~population_alone, data = panel)
+for (item in c("satisfaction", "waiting", "fees")) {
+  by_domain("panel villages fpc", villages_fpc, item, "domain", changes)
+  for (lonely in c("adjust", "certainty")) {
+    options(survey.lonely.psu = lonely)
+    by_domain(paste("panel alone", lonely), alone, item, "domain", changes)
+    by_domain(paste("panel alone pooled", lonely, "fpc"), alone_fpc, item, "wave", difference("after", "before"))
+  }
 }
 
 versions <- data.frame(case = "versions", item = "", quantity = c("R", "survey"),
