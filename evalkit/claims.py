@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 from typing import Literal
 
 import pandas as pd
@@ -10,9 +11,11 @@ import pandas as pd
 from evalkit.comparison import FIXED
 from evalkit.language import Language, label, listing, plain, text
 from evalkit.licence import SCORED, Licence, comparability, licence
+from evalkit.panel_effects import REWEIGHTED
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
 from evalkit.unit_effects import RELIABILITIES
+from evalkit.units import MOST_ASSIGNMENTS
 from evalkit.values import Values, exactly, too_few, unit_words
 
 Direction = Literal["higher", "lower", "none"]
@@ -62,7 +65,7 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
     if words in ("changed_more", "effect"):
         smallest = values.row(study.plan.primary[0], BETWEEN, "smallest p", DID, "placebo")
         level, test = 1 - study.plan.confidence_level, unit_test(study, language)
-        permuted = text("test_randomisation" if words == "effect" else "test_placebo", language)
+        permuted = _permuted(study, language)
         rule = "more_rule_t" if study.plan.unit_test == "unit t" else "more_rule"
         sentences.append(text(rule, language, level=exactly(level, language), test=test))
         sentences.append(text("smallest_p", language, p=values.bound(smallest), test=permuted))
@@ -75,7 +78,16 @@ def unit_test(study: Study, language: Language) -> str:
     """The name of the p-value that the plan fixes for claims about units."""
     if study.plan.unit_test == "unit t":
         return text("test_unit_t", language)
-    return text("test_randomisation" if licence(study) == "effect" else "test_placebo", language)
+    return _permuted(study, language)
+
+
+def _permuted(study: Study, language: Language) -> str:
+    """What the p over units is: exact only where these were randomised and every assignment is looked at."""
+    if licence(study) != "effect":
+        return text("test_placebo", language)
+    arms = list(study.design.arms.values())
+    every = comb(len(arms), arms.count("pilot")) <= MOST_ASSIGNMENTS
+    return text("test_randomisation" if every else "test_randomisation_sampled", language)
 
 
 def reading_sentence(study: Study, language: Language) -> str:
@@ -117,6 +129,13 @@ def _expected_sentences(values: Values) -> list[str]:
 
 def _name(study: Study, indicator: str, language: Language) -> str:
     return f"«{plain(label(study.index[indicator].label, language))}»"
+
+
+def comparability_notices(study: Study, language: Language) -> list[str]:
+    """What the report will not compare, and why; none where it may compare everything."""
+    if comparability(study):
+        return [comparability_sentence(study, language), text("licence_describe", language)]
+    return _wording_sentences(study, language)
 
 
 def comparability_sentence(study: Study, language: Language) -> str:
@@ -176,6 +195,8 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     }
     if words == "describe":
         return Claim(indicator, group, "level", "none", text("claim_described", language, **filled))
+    if pd.isna(change["estimate"]):
+        return Claim(indicator, group, "change", "none", text("claim_no_answers", language, group=filled["group"]))
     filled |= {"change": values.bound(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
     if indicator in study.plan.screening:
         return Claim(
@@ -184,10 +205,20 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     if pd.isna(change["conf_low_adjusted"]):
         return Claim(indicator, group, "change", "none", text("claim_no_interval", language, **filled))
     verdict = direction(change)
-    if group == "all" and direction(values.row(indicator, group, "change", CHANGE, FIXED)) != verdict:
-        verdict = "none"
+    also = values.find(indicator, group, "change", CHANGE)
+    also = also[also["method"].isin([FIXED, REWEIGHTED])]
+    apart = verdict != "none" and any(_side(row) != verdict for _, row in also.iterrows())
     filled |= _interval(values, change)
-    return Claim(indicator, group, "change", verdict, text(f"claim_change_{verdict}", language, **filled))
+    sentence = text(f"claim_change_{'none' if apart else verdict}", language, **filled)
+    if apart:
+        sentence += " " + text("claim_apart", language)
+    return Claim(indicator, group, "change", "none" if apart else verdict, sentence)
+
+
+def _side(effect: pd.Series) -> Direction:
+    """`direction` by the adjusted interval where the row has one, else by its own."""
+    ends = {f"conf_{end}_adjusted": effect[f"conf_{end}"] for end in ("low", "high")}
+    return direction(effect if pd.notna(effect["conf_low_adjusted"]) else pd.Series(ends))
 
 
 def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
@@ -197,6 +228,9 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     alpha = 1 - unit_t["conf_level"] + 1e-12
     decisive = unit_t if by_t else placebo
     supported = decisive["p_adjusted"] <= alpha
+    if pd.isna(unit_t["estimate"]):
+        hidden = text("claim_no_answers", language, group=text("in_comparison", language))
+        return Claim(indicator, BETWEEN, "did", "none", hidden)
     noisy = unit_t["note"] == "unequal_precision"
     verdict: Direction = direction(unit_t) if supported and not noisy else "none"
     filled = {

@@ -40,12 +40,15 @@ def new(folder: Folder) -> None:
 def check(folder: Folder, language: Speech = "", allow_outside: Outside = False) -> None:
     """Tìm mọi lỗi của thư mục khảo sát / find everything that is wrong with a study folder."""
     from evalkit.checking import check
+    from evalkit.claims import comparability_notices
 
     with _told(folder, language) as speech:
         study, survey = check(folder, allow_outside=allow_outside)
         declared = study.declared
         counts = {"rows": len(survey.coded), "units": len(declared.units), "waves": len(declared.waves)}
         print(text("check_ok", speech, **counts))
+        if notices := comparability_notices(study, speech):
+            print(text("check_notice", speech, notices=" ".join(notices)))
 
 
 @app.command()

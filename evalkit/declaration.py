@@ -237,6 +237,11 @@ def _key_problem(name: str, model: type[Declared], found: Any) -> Problem:
     if found["type"] in bounds:
         sign, bound = bounds[found["type"]]
         context["expected"] = f"{sign} {context[bound]}"
+    if isinstance(found["input"], Mapping) and found["type"] == "tuple_type":
+        return Problem(name, "table_twice", {"found": f"[{place}]", "expected": f"[[{place}]]"}, column=place)
+    if "expected" in context and " or " in context["expected"]:
+        words = context["expected"]
+        context["expected"] = {"vi": words.replace(" or ", " hoặc "), "en": words}
     expected = context.get("expected") or {
         "string_pattern_mismatch": "A–Z a–z 0–9 _",
         "date_type": _DATE,
@@ -249,6 +254,7 @@ def _key_problem(name: str, model: type[Declared], found: Any) -> Problem:
         "model_type": '{ vi = "…", en = "…" }',
         "too_short": "≥ 1",
         "tuple_type": '["…"]',
+        "dict_type": '{ … = "…" }',
     }.get(found["type"], found["msg"])
     return Problem(name, "key_value", {"found": repr(found["input"]), "expected": expected}, column=place)
 

@@ -40,7 +40,8 @@ def ordinal_effects(sample: Sample, means: DomainMeans, pooled: DomainMeans) -> 
         for item, name in enumerate(sample.items):
             node = sample.index[name]
             counts = {period: count[item] for period, count in answers(sample, of, units).items()}
-            one_question = node.aggregate == "mean" and len(node.items) == 1 and all(counts.values())
+            answered = of.n[np.isin(of.domain, list(sample.change(units))), item].all()
+            one_question = node.aggregate == "mean" and len(node.items) == 1 and answered
             if one_question and len(np.unique(sample.values[:, item])) <= MOST_CATEGORIES:
                 found = _distribution_rows(sample, group, units, item) + _logit_rows(sample, group, units, item)
                 rows += [row | counts for row in found]
@@ -93,10 +94,11 @@ def _distribution_rows(sample: Sample, group: str, units: list[str], item: int) 
         test = {"statistic": paired.statistic, "df": paired.df, "p_value": paired.p_value}
     else:
         wald = homogeneity(scores, domain, before, after, **sample.arguments)
-        method = f"Wald F, {wald.df1:g} numerator df"
+        method = "Wald F" if np.isnan(wald.df1) else f"Wald F, {wald.df1:g} numerator df"
         test = {"statistic": wald.statistic, "df": wald.df2, "p_value": wald.p_value}
     row = sample.row(name, group, "homogeneity", CHANGE, method)
-    rows = [row | test | {"estimate": test["statistic"]}]
+    note = "one_cluster" if np.isnan(test["statistic"]) else ""
+    rows = [row | test | {"estimate": test["statistic"], "note": note}]
     chosen = np.where(np.isnan(scores)[:, None], np.nan, scores[:, None] == levels)
     shares = contrasts(sample.means(chosen, pooled=pooled), [before, after]).estimate
     if not np.isnan(shares).any():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -30,6 +32,7 @@ from evalkit.tables import markdown
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after", "04_robustness", "05_planning")
+MOST_KERNELS = 4  # each takes a processor and some 300 MB
 _MARK = "evalkit"  # the key of output metadata under which a notebook says what it shows
 # Raw HTML and TeX stay off: a label from a study file is data, never markup.
 _READER = "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-yaml_metadata_block-smart"
@@ -181,11 +184,18 @@ def _refuse_held_open(target: Path) -> None:
 def _execute(study: Study, output: Path, language: Language, progress: Callable[..., None] | None) -> dict[str, Any]:
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     sources = {name: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in CHAPTERS}
     total, done = sum(len(notebook.cells) for notebook in sources.values()), 0
     (output / "notebooks").mkdir()
+
+    def executed(**_: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(completed=done, total=total)
+
+    clients = {}
     for name, notebook in sources.items():
         _set_parameters(
             notebook,
@@ -194,14 +204,7 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
             language=language,
             allow_outside=study.allow_outside,
         )
-
-        def executed(**_: Any) -> None:
-            nonlocal done
-            done += 1
-            if progress:
-                progress(completed=done, total=total)
-
-        client = NotebookClient(
+        clients[name] = NotebookClient(
             notebook,
             timeout=600,
             kernel_name="python3",
@@ -211,15 +214,38 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
             resources={"metadata": {"path": str(output)}},
             on_cell_executed=executed,
         )
-        try:
-            # The selector loop is the one that ZeroMQ needs on Windows.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(_run_cells(client))
-        except (CellExecutionError, DeadKernelError) as error:
-            reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
-            raise DataError([Problem(f"{name}.ipynb", "notebook_failed", {"reason": reason})]) from error
+    # The selector loop is the one that ZeroMQ needs on Windows.
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(_run_notebooks(clients))
+    for name, notebook in sources.items():
         nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
     return sources
+
+
+async def _run_notebooks(clients: dict[str, Any]) -> None:
+    """Run notebooks side by side, as many as there are processors; the first that fails ends the others."""
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    free = asyncio.Semaphore(min(os.cpu_count() or 1, MOST_KERNELS))
+
+    async def one(name: str, client: Any) -> None:
+        async with free:
+            try:
+                await _run_cells(client)
+            except (CellExecutionError, DeadKernelError) as error:
+                reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
+                raise DataError([Problem(f"{name}.ipynb", "notebook_failed", {"reason": reason})]) from error
+
+    tasks = [asyncio.create_task(one(name, client)) for name, client in clients.items()]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for client in clients.values():
+            if client.km is None:  # stopped while it started: nbclient would look for its kernel at exit
+                atexit.unregister(client._cleanup_kernel)
 
 
 async def _run_cells(client: Any) -> None:

@@ -73,7 +73,10 @@ def specifications(survey: Survey, study: Study) -> pd.DataFrame:
             )
             n = {f"n_{period}": int(answered.get(period, 0)) for period in PERIODS}
             rows.append(words | {"method": way.estimator, "unit": unit} | n | found)
-    effects = with_intervals(make_effects(rows), study.plan.confidence_level)
+    # Ways that give the very same numbers are one way.
+    effects = make_effects(rows)
+    same = effects[["estimate", "std_error", "df"]].round(9).duplicated()
+    effects = with_intervals(effects[~same].reset_index(drop=True), study.plan.confidence_level)
     if effects.empty or effects.loc[0, "contrast"] != next(_ways(survey, study)).words:
         return make_effects([])
     words |= {"method": "specification curve", "unit": "count"}
@@ -171,7 +174,7 @@ def _result(sample: Sample, way: Way, calibration: Calibration | None) -> dict[s
         arm_of = {unit: arm for arm, units in arms.items() for unit in units}
         domain = (sample.scores["unit"].map(arm_of) + "|" + sample.scores["wave"]).to_numpy()
         arms = {arm: [arm] for arm in arms}
-    values = sample.values
+    values, sizes = sample.values, sample.sizes
     if not {label for units in arms.values() for label in sample.change(units)} <= set(domain):
         return None
     if way.scoring == "share":
@@ -191,7 +194,7 @@ def _result(sample: Sample, way: Way, calibration: Calibration | None) -> dict[s
                 for here in [places == unit]
             ]
         else:
-            means = domain_means(values, domain, **arguments)
+            means = domain_means(values, domain, size=sizes, **arguments)
             changes = contrasts(means, [sample.change([unit]) for unit in units]).estimate.ravel().tolist()
         if np.isnan(changes).any():
             return None
@@ -202,7 +205,7 @@ def _result(sample: Sample, way: Way, calibration: Calibration | None) -> dict[s
     if way.scoring == "ordinal":
         parts = [superior(units, **arguments) for units in arms.values()]
     else:
-        means = domain_means(values, domain, **arguments)
+        means = domain_means(values, domain, size=sizes, **arguments)
         parts = [contrasts(means, [sample.change(units)]) for units in arms.values()]
     numbers = [(part.estimate.item(), part.std_error.item(), part.df.item()) for part in parts]
     estimate, std_error, df = numbers[0]

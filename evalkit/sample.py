@@ -213,11 +213,6 @@ def answers(sample: Sample, means: DomainMeans, units: list[str], wave: str = ""
     return {f"n_{period}": means.n[np.isin(means.domain, labels)].sum(axis=0) for period, labels in chosen.items()}
 
 
-def unit_answers(sample: Sample, means: DomainMeans, units: list[str]) -> np.ndarray:
-    """Valid answers (2, units, items), before and after."""
-    return np.stack([list(answers(sample, means, [unit]).values()) for unit in units], axis=1)
-
-
 def moved(responses: pd.DataFrame) -> pd.DataFrame:
     """The respondents who were seen in more than one cluster of their unit: `respondent, unit, clusters`.
 

@@ -259,7 +259,9 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
     for position, wave in enumerate(declared.waves, start=1):
         for name in wave.wording:
             if name != "all" and name not in codebook:
-                values = {"found": name, "expected": nearest(name, codebook)}
+                meant = [variable.name for variable in codebook.values() if fold(variable.column) == fold(name)]
+                expected = meant[0] if meant else nearest(name.lower(), ["all", *codebook])
+                values = {"found": name, "expected": expected}
                 place = f"waves[{position}].wording"
                 problems.append(Problem("study.toml", "variable_unknown", values, column=place))
     if declared.design.followed and declared.design.respondent is None:

@@ -21,6 +21,7 @@ from evalkit.sample import BETWEEN, CHANGE, DID, Sample, moved, pairs
 from evalkit.study import Study
 from evalkit.values import Values, exactly, group_label, shown, shown_p, too_few, unit_words
 
+NBSP, SHORT = "\N{NO-BREAK SPACE}", 12  # cells up to this length are not broken over lines
 _NUMERIC = re.compile(r"–|(< )?[+−]?[\d.,]+( (đến|to|/) [+−]?[\d.,]+)?")
 
 
@@ -500,7 +501,7 @@ def robustness_sentences(found: pd.DataFrame, study: Study, language: Language) 
     if common := shared_choices(found):
         words = [f"«{text(f'way_{dimension}_{choice}', language)}»" for dimension, choice in common]
         forms = ways.loc[~agreeing(ways), ["n_before", "n_after"]].sum(axis=1)
-        most = number(ways.loc[0, ["n_before", "n_after"]].sum(), 0, language)
+        most = number(ways[["n_before", "n_after"]].sum(axis=1).max(), 0, language)
         used = text("range", language, low=number(forms.min(), 0, language), high=number(forms.max(), 0, language))
         used = number(forms.min(), 0, language) if forms.min() == forms.max() else used
         sentences.append(text("robustness_where", language, choices=listing(words, language), used=used, most=most))
@@ -532,7 +533,10 @@ def markdown(frame: pd.DataFrame) -> str:
     right = [all(_NUMERIC.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
     lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
-    return "\n".join([*lines, *("| " + " | ".join(map(plain, row)) + " |" for row in cells)]) + "\n"
+    rows = (
+        " | ".join(plain(cell.replace(" ", NBSP) if len(cell) <= SHORT else cell) for cell in row) for row in cells
+    )
+    return "\n".join([*lines, *(f"| {row} |" for row in rows)]) + "\n"
 
 
 def assumptions(model: SurveyModel, frame: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:

@@ -7,16 +7,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from statsmodels.regression.linear_model import OLS
 
 from evalkit.declaration import Plan
-from evalkit.estimation import DomainMeans
-from evalkit.sample import BETWEEN, DID, Coefficients, Sample, answers, contrasts, estimated, unit_answers
+from evalkit.estimation import DomainMeans, Floats
+from evalkit.sample import BETWEEN, DID, Coefficients, Sample, answers, contrasts, estimated
 from evalkit.study import PERIODS
 from evalkit.units import (
     breaking_point,
     cluster_robust,
     compare_units,
+    intraclass_correlation,
     max_t,
     shocks,
     unequal_precision,
@@ -61,8 +63,7 @@ def _compared(
         whole |= {label: share[units.index(unit)] * coefficient for label, coefficient in one.items()}
     linear, changes = contrasts(means, [whole]), contrasts(means, per_unit.values())
     counts = answers(sample, means, units)
-    before, after = unit_answers(sample, means, units)
-    noisy = unequal_precision(before, after, pilot)
+    noisy = unequal_precision(_noise(sample, units), pilot)
     adjusted = _adjusted(sample, changes.estimate, pilot, plan)
     rows = []
     for item, name in enumerate(sample.items):
@@ -82,6 +83,28 @@ def _compared(
         smallest = sample.row(name, BETWEEN, "smallest p", contrast, "placebo")
         rows += [t, placebo, shared | smallest | {"estimate": found.smallest_p, "note": ""}]
     return rows
+
+
+def _noise(sample: Sample, units: list[str]) -> Floats:
+    """The sampling variance of each unit's change (G, items) by its answers, clusters and weights, up to a factor.
+
+    In each period weighting·(1 − ρ)/answers + ρ/clusters, ρ the intraclass correlation over all units (Kish 1965).
+    """
+    scores, cluster = sample.scores, sample.arguments["cluster"]
+    rho = intraclass_correlation(sample.values, sample.domain(), cluster)
+    period, weight = scores["wave"].map(sample.design.periods), scores["weight"].to_numpy(dtype=float)[:, None]
+    known, noise = ~np.isnan(sample.values), np.zeros((len(units), len(sample.items)))
+    for at, unit in enumerate(units):
+        for one in PERIODS:
+            here = ((scores["unit"] == unit) & (period == one)).to_numpy()
+            answered = known[here]
+            clusters = pd.DataFrame(answered).groupby(cluster[here]).any().sum(axis=0).to_numpy()
+            given = np.where(answered, weight[here], 0.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                people = (given**2).sum(axis=0) / given.sum(axis=0) ** 2
+                part = (1 - rho) * people + rho / clusters
+            noise[at] += np.where(answered.any(axis=0), part, np.inf)
+    return noise
 
 
 def _adjusted(sample: Sample, changes: np.ndarray, pilot: np.ndarray, plan: Plan) -> dict[str, Row]:

@@ -9,7 +9,7 @@ from math import comb, floor, inf, nan, sqrt
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import sparse, stats
 
 Floats = NDArray[np.float64]
 MOST_ASSIGNMENTS, MOST_SIGNS = 100_000, 14
@@ -223,37 +223,74 @@ def breaking_point(
     return sqrt(max((estimate / t) ** 2 - sampling_variance, 0.0) / per_shock)
 
 
-def precision_ratio(before: ArrayLike, after: ArrayLike, pilot: ArrayLike) -> Floats:
-    """How many times noisier the pilots' changes are than the others', by their numbers of answers alone.
+def precision_ratio(noise: ArrayLike, pilot: ArrayLike) -> Floats:
+    """How many times noisier the pilots' changes are than a usual comparison unit's.
 
-    before, after (G,) or (G, k): answers of each unit, for k items. pilot (G,): true for pilot units. The ratio,
-    () or (k,), of the mean over units of 1/before + 1/after; infinite where a unit has no answers. Above
-    `NOISIER` the unit-level tests of `compare_units` raise false alarms. Raises ValueError for counts that are
-    missing or below 0, an empty arm, or lengths that differ.
+    noise (G,) or (G, k): the sampling variance of each unit's change up to a common factor, such as 1/before +
+    1/after of its numbers of answers; infinite where it has none. pilot (G,): true for pilot units. The ratio, () or
+    (k,), of the pilots' mean to the median of the others, which one small comparison unit does not move; infinite
+    where a unit has no answers. Raises ValueError for noise that is missing or not above 0, an empty arm, or lengths
+    that differ.
 
-    >>> precision_ratio([30, 300, 300], [30, 300, 300], [1, 0, 0]).item()
+    >>> precision_ratio([2 / 30, 2 / 300, 2 / 300], [1, 0, 0]).round(6).item()
     10.0
     """
-    counts = np.stack([np.asarray(before, dtype=float), np.asarray(after, dtype=float)])
-    if not (np.isfinite(counts) & (counts >= 0)).all():
-        raise ValueError("numbers of answers must be finite and not below zero")
-    treated = _both_arms(pilot, counts[0])
-    noise = (1 / np.maximum(counts, 1)).sum(axis=0)
-    ratio = noise[treated].mean(axis=0) / noise[~treated].mean(axis=0)
-    return np.where((counts == 0).any(axis=(0, 1)), inf, ratio)
+    variance = np.asarray(noise, dtype=float)
+    if not (variance > 0).all():
+        raise ValueError("noise must be above zero, and none missing")
+    known = np.where(np.isinf(variance), 1.0, variance)
+    treated = _both_arms(pilot, known)
+    ratio = known[treated].mean(axis=0) / np.median(known[~treated], axis=0)
+    return np.where(np.isinf(variance).any(axis=0), inf, ratio)
 
 
-def unequal_precision(before: ArrayLike, after: ArrayLike, pilot: ArrayLike) -> NDArray[np.bool_]:
-    """Whether numbers of answers differ too much between the arms for the unit-level tests to be believed.
+def unequal_precision(noise: ArrayLike, pilot: ArrayLike) -> NDArray[np.bool_]:
+    """Whether units are measured too unequally for the unit-level tests to be believed.
 
     Arguments, shapes and errors are those of `precision_ratio`. True where the pilots are noisier than `NOISIER`, and
     where the comparison units are and are no more than the pilots: the fewer units must not be the noisier ones.
 
-    >>> unequal_precision([30, 30, 300, 300, 300], [30, 30, 300, 300, 300], [0, 0, 0, 1, 1]).item()
-    False
+    >>> unequal_precision([2 / 30, 2 / 30, 2 / 300, 2 / 300, 2 / 300], [0, 0, 1, 1, 1]).item()
+    True
     """
-    ratio, treated = precision_ratio(before, after, pilot), np.asarray(pilot, dtype=bool)
+    ratio, treated = precision_ratio(noise, pilot), np.asarray(pilot, dtype=bool)
     return (ratio > NOISIER) | ((ratio < 1 / NOISIER) & ((~treated).sum() <= treated.sum()))
+
+
+def intraclass_correlation(values: ArrayLike, cell: ArrayLike, cluster: ArrayLike) -> Floats:
+    """The share of variance that lies between clusters within cells, by analysis of variance: (k,), from 0 to 1.
+
+    values (n, k): NaN where not answered. cell (n,): what is not to count, such as unit and wave. cluster (n,):
+    labels within their cell. The between part is truncated at 0; 0 where no cell has two clusters or no cluster two
+    answers (Donner 1986, International Statistical Review 54(1)). Raises ValueError for lengths that differ.
+
+    >>> intraclass_correlation([[1.0], [2.0], [7.0], [9.0]], list("aaaa"), [1, 1, 2, 2]).round(3).tolist()
+    [0.943]
+    """
+    y = np.asarray(values, dtype=float)
+    cells, places = pd.factorize(np.asarray(cell))[0], pd.factorize(np.asarray(cluster))[0]
+    if y.ndim != 2 or cells.shape != (len(y),) or places.shape != (len(y),):
+        raise ValueError(
+            f"values must be (n, k), cell and cluster (n,), got {y.shape}, {cells.shape}, {places.shape}"
+        )
+    pair, pair_of_row = np.unique(cells * (places.max(initial=0) + 1) + places, return_inverse=True)
+    cell_of_pair = pair // (places.max(initial=0) + 1)
+    rows = sparse.csr_array((np.ones(len(y)), (pair_of_row, np.arange(len(y)))), (len(pair), len(y)))
+    pairs = sparse.csr_array((np.ones(len(pair)), (cell_of_pair, np.arange(len(pair)))))
+    known = ~np.isnan(y)
+    size, total = rows @ known.astype(float), rows @ np.where(known, y, 0.0)
+    n, whole, squares = pairs @ size, pairs @ total, np.where(known, y, 0.0) ** 2
+    per_pair = np.divide(total**2, size, out=np.zeros(size.shape), where=size > 0)
+    per_cell = np.divide(whole**2, n, out=np.zeros(n.shape), where=n > 0)
+    present = (size > 0).sum(axis=0)
+    within_df, between_df = n.sum(axis=0) - present, present - (n > 0).sum(axis=0)
+    within = np.maximum(squares.sum(axis=0) - per_pair.sum(axis=0), 0) / np.maximum(within_df, 1)
+    between = np.maximum(per_pair.sum(axis=0) - per_cell.sum(axis=0), 0) / np.maximum(between_df, 1)
+    uneven = np.divide(pairs @ size**2, n, out=np.zeros(n.shape), where=n > 0).sum(axis=0)
+    typical = (n.sum(axis=0) - uneven) / np.maximum(between_df, 1)
+    part = np.maximum(between - within, 0) / np.maximum(typical, 1e-300)
+    told = (within_df > 0) & (between_df > 0) & (part + within > 0)
+    return np.where(told, part / np.where(told, part + within, 1.0), 0.0)
 
 
 def cluster_robust(y: ArrayLike, X: ArrayLike, cluster: ArrayLike, *, coefficient: int) -> ClusterRobust:

@@ -118,7 +118,8 @@ def test_uncorrected_complete_and_middle_by_hand(make_study):
     middle = points(corrected) - points(["2" if one == "KB" else one for one in before])
     assert found["cleaned|middle|people|mean|people"] == pytest.approx(middle)
     # Complete forms have all items of the plan: here only q1, so that they are those without a don't-know.
-    assert found["complete|missing|people|mean|people"] == pytest.approx(change)
+    # They are the same forms, so that they count once.
+    assert not any(words.startswith("complete|missing") for words in found)
     share = 100 * (np.mean([one == "3" for one in corrected])
                    - np.mean([one == "3" for one in before if one != "KB"]))  # fmt: skip
     assert found["cleaned|missing|people|share|people"] == pytest.approx(share)

@@ -11,9 +11,11 @@ from scipy import stats
 from scipy.special import ndtr
 
 import evalkit as ek
-from evalkit.comparison import DID
+from evalkit.effects import make_effects, with_intervals
 from evalkit.estimation import domain_means
+from evalkit.sample import DID, Sample
 from evalkit.simulation import CUTS, expected_score
+from evalkit.unit_effects import unit_effects
 from evalkit.units import NOISIER, compare_units, unequal_precision
 
 pytestmark = pytest.mark.slow
@@ -229,7 +231,7 @@ def test_no_effect_is_rarely_called_one(show):
                 withheld = ""
                 if units - pilots < 2:
                     withheld = "one comparison unit"
-                elif unequal_precision(people, people, pilot):
+                elif unequal_precision(2 / people, pilot):
                     withheld = "unequal precision"
                 cells = [alarms(no_effect(people, shock, repetitions, rng), pilot) for shock in SHOCKS]
                 rates, smallest = np.array([shares for shares, _ in cells]), cells[0][1]
@@ -288,7 +290,8 @@ def test_intervals_cover_the_truth_of_re_simulated_pilots(nga_bay, show):
             weight=1.0,
         )
         scores = ek.score(forms.mask(forms.isin([98, 99])), index, nga_bay.codebook)
-        effects = ek.compare(scores, nga_bay.design, nga_bay.plan, index)
+        sample = Sample(scores, nga_bay.design, index)  # of what compare gives, only the rows on units
+        effects = with_intervals(make_effects(unit_effects(sample, sample.means(), nga_bay.plan)), 0.95)
         did = effects[effects["contrast"] == DID]
         truth = pilot.truth.set_index("indicator")
         for method, kind in (("linearised", "realised"), ("unit t", "structural")):

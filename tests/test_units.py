@@ -1,6 +1,7 @@
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from evalkit.units import (
     breaking_point,
     cluster_robust,
     compare_units,
+    intraclass_correlation,
     max_t,
     precision_ratio,
     shock_curve,
     shocks,
+    unequal_precision,
     wild_bootstrap,
 )
 
@@ -362,28 +365,42 @@ def test_shock_curve_covers_at_least(df, share):
 @settings(deadline=None)
 @given(data=st.data(), pilots=st.integers(1, 3), others=st.integers(1, 4))
 def test_precision_ratio_by_brute_force(data, pilots, others):
-    counts = data.draw(
-        st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=2 * (pilots + others), max_size=20)
-    )
-    before, after = np.array(counts[: 2 * (pilots + others)]).T.reshape(2, -1, 2)
-    pilot = np.arange(pilots + others) < pilots
-    found = precision_ratio(before, after, pilot)
-    for item in range(2):
-        noise = [
-            Fraction(1, int(b)) + Fraction(1, int(a)) for b, a in zip(before[:, item], after[:, item], strict=True)
-        ]
-        expected = sum(noise[:pilots]) / pilots / (sum(noise[pilots:]) / others)
-        assert found[item] == pytest.approx(float(expected))
-        assert precision_ratio(before[:, item], after[:, item], pilot) == pytest.approx(float(expected))
+    answers = data.draw(st.lists(st.integers(1, 400), min_size=pilots + others, max_size=pilots + others))
+    pilot, noise = np.arange(pilots + others) < pilots, [Fraction(2, one) for one in answers]
+    expected = sum(noise[:pilots]) / pilots / median(noise[pilots:])
+    found = precision_ratio(np.array(noise, dtype=float), pilot)
+    assert found == pytest.approx(float(expected))
+    both = precision_ratio(np.column_stack([noise, noise[::-1]]).astype(float), pilot)
+    assert both[0] == pytest.approx(float(expected))
+
+
+def test_one_small_comparison_unit_does_not_make_a_small_pilot_usual():
+    """One pilot of 60 among comparisons of 10 and six times 300: the t test alone would reject .115."""
+    people = np.array([60, 10, *[300] * 6])
+    assert unequal_precision(2 / people, people == 60).item()
+    assert not unequal_precision(2 / np.array([300, 10, *[300] * 6]), np.arange(8) == 0).item()
+
+
+def test_the_fewer_units_must_not_be_the_noisier_ones():
+    """Pilots of 300 against comparisons of 30: .081 with two of each, .025 and less with four or more."""
+    for others, withheld in ((2, True), (4, False)):
+        people = np.array([300, 300, *[30] * others])
+        assert unequal_precision(2 / people, people == 300).item() == withheld
 
 
 @pytest.mark.parametrize("empty", [0, 2])
 def test_a_unit_without_answers_is_infinitely_noisy(empty):
-    counts = np.full((3, 2), 30)
-    counts[empty, 1] = 0
-    full = np.full((3, 2), 30)
-    for before, after in ((full, counts), (counts, full), (counts, counts)):
-        assert precision_ratio(before, after, [1, 0, 0]).tolist() == [1, np.inf]
+    noise = np.full((3, 2), 0.1)
+    noise[empty, 1] = np.inf
+    assert precision_ratio(noise, [1, 0, 0]).tolist() == [1, np.inf]
+
+
+def test_intraclass_correlation_agrees_with_r():
+    """R's aov on panel.csv, from prospects.R: villages within unit and wave."""
+    reference = pd.read_csv(TESTS / "reference/prospects.csv").query("quantity == 'icc'").set_index("item")["value"]
+    items = [name for name in reference.index if name in PANEL]
+    found = intraclass_correlation(PANEL[items], PANEL["unit"] + PANEL["wave"], PANEL["village"])
+    assert found == pytest.approx(reference[items].to_numpy(), abs=1e-10)
 
 
 @pytest.mark.parametrize("item", ["satisfaction", "waiting", "fees"])
@@ -511,10 +528,10 @@ FLAT = [[1.0]] * 4
         (lambda: shock_curve(1.0, 5, 2, 2, shock_sd=[1.0, np.nan]), "shock_sd must not be missing"),
         (lambda: breaking_point(np.nan, 1.0, 5, 2, 2), "estimate must be finite"),
         (lambda: breaking_point(1.0, 1.0, 5, 2, 2, waves=(1, 0)), "waves must be 1 or more"),
-        (lambda: precision_ratio([1, -1], [1, 1], [1, 0]), "numbers of answers"),
-        (lambda: precision_ratio([1, 1], [1, np.nan], [1, 0]), "numbers of answers"),
-        (lambda: precision_ratio([1, 1], [1, 1], [1, 1]), "both needed"),
-        (lambda: precision_ratio([1, 1], [1], [1, 0]), "same shape"),
+        (lambda: precision_ratio([1, 0], [1, 0]), "above zero"),
+        (lambda: precision_ratio([1, np.nan], [1, 0]), "above zero"),
+        (lambda: precision_ratio([1, 1], [1, 1]), "both needed"),
+        (lambda: intraclass_correlation([1.0, 2.0], [1, 1], [1, 1]), "values must be"),
         (lambda: cluster_robust([1, 2, 3], FLAT, list("aabb"), coefficient=0), "must be"),
         (lambda: cluster_robust([1, 2, 3, np.nan], FLAT, list("aabb"), coefficient=0), "must be finite"),
         (lambda: cluster_robust([1, 2, 3, 4], FLAT, list("aabb"), coefficient=1), "X has no column 1"),
