@@ -212,25 +212,26 @@ def domain_means(
     for start in range(0, k, BLOCK):
         part = slice(start, start + BLOCK)
         block = y[:, part].copy()
-        row, item = np.nonzero(np.isnan(block))
-        block[row, item] = 0.0
+        missing = np.flatnonzero(np.isnan(block))
+        row = missing // block.shape[1]
+        block.reshape(-1)[missing] = 0.0
         scale[part] = np.ones(n) @ np.abs(block) / max(n, 1)
         if not np.isfinite(scale[part]).all():
             raise ValueError("values must be finite or NaN")
         # Sums of deviations from a middle value keep the digits that sums of values would lose.
         middle = block[:SAMPLE].mean(axis=0) if n else np.zeros(block.shape[1])
         block -= middle
-        block[row, item] = 0.0
+        block.reshape(-1)[missing] = 0.0
         cells = (len(pairs), block.shape[1])
         if sizes is None:
             # Answers are many and gaps are few: what a cell lacks is taken from the whole.
-            gap = pair_code[row] * block.shape[1] + item
+            gap = (pair_code[row] - row) * block.shape[1] + missing
             counted = rows_of_pair - np.bincount(gap, minlength=cells[0] * cells[1]).reshape(cells)
             whole = weight_of_pair - np.bincount(gap, w[row], minlength=cells[0] * cells[1]).reshape(cells)
             whole[counted == 0] = 0.0
         else:
             part_of = sizes[:, part].copy()
-            part_of[row, item] = 0.0
+            part_of.reshape(-1)[missing] = 0.0
             block *= part_of
             whole, counted = weigh @ part_of, _indicator(pair_code, len(pairs)) @ (part_of > 0).astype(np.int64)
         total = weigh @ block
@@ -245,7 +246,7 @@ def domain_means(
         if margins.count:
             if sizes is None:
                 part_of = np.ones(block.shape)
-                part_of[row, item] = 0.0
+                part_of.reshape(-1)[missing] = 0.0
             coefficient[:, :, part] = margins.coefficients(block, part_of, shift, safe)
     empty = np.full(shape, np.nan)
     calibrated = (margins.totals, coefficient)
