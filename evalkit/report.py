@@ -238,14 +238,18 @@ async def _run_notebooks(clients: dict[str, Any]) -> None:
 
     tasks = [asyncio.create_task(one(name, client)) for name, client in clients.items()]
     try:
-        await asyncio.gather(*tasks)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
+        # `wait` raises nothing, so that every kernel is ended before an interrupt goes on its way.
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(tasks)
         for client in clients.values():
             if client.km is None:  # stopped while it started: nbclient would look for its kernel at exit
                 atexit.unregister(client._cleanup_kernel)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 async def _run_cells(client: Any) -> None:

@@ -21,7 +21,6 @@ from evalkit.sample import BETWEEN, CHANGE, DID, Sample, moved, pairs
 from evalkit.study import Study
 from evalkit.values import Values, exactly, group_label, shown, shown_p, too_few, unit_words
 
-NBSP, SHORT = "\N{NO-BREAK SPACE}", 12  # cells up to this length are not broken over lines
 _NUMERIC = re.compile(r"–|(< )?[+−]?[\d.,]+( (đến|to|/) [+−]?[\d.,]+)?")
 
 
@@ -533,10 +532,7 @@ def markdown(frame: pd.DataFrame) -> str:
     right = [all(_NUMERIC.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
     lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
-    rows = (
-        " | ".join(plain(cell.replace(" ", NBSP) if len(cell) <= SHORT else cell) for cell in row) for row in cells
-    )
-    return "\n".join([*lines, *(f"| {row} |" for row in rows)]) + "\n"
+    return "\n".join([*lines, *("| " + " | ".join(map(plain, row)) + " |" for row in cells)]) + "\n"
 
 
 def assumptions(model: SurveyModel, frame: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
