@@ -270,7 +270,10 @@ def cumulative_logit(values: ArrayLike, exog: ArrayLike, *, cluster: ArrayLike |
         except np.linalg.LinAlgError:
             return failed
         estimate, std_error = model.params[: len(unknown)], model.bse[: len(unknown)]
-    if not (model.mle_retvals["converged"] and np.isfinite(std_error).all()):
+    counts = np.bincount(level)
+    # Newton's steps may run away and stop: no maximum is below the model without regressors, nor without curvature.
+    found = model.mle_retvals["converged"] and model.llf >= counts @ np.log(counts / counts.sum()) - 1e-6
+    if not (found and (std_error > 0).all() and np.isfinite(std_error).all() and (std_error < 1e3).all()):
         return failed
     if robust:
         std_error = std_error * np.sqrt((df + 1) / df) if df else unknown

@@ -7,12 +7,11 @@ import atexit
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from io import BytesIO
@@ -214,12 +213,18 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
             resources={"metadata": {"path": str(output)}},
             on_cell_executed=executed,
         )
-    # The selector loop is the one that ZeroMQ needs on Windows.
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_run_notebooks(clients))
     for name, notebook in sources.items():
         nbformat.write(notebook, output / "notebooks" / f"{name}.ipynb")
     return sources
+
+
+class _Loop(asyncio.SelectorEventLoop):  # the one that ZeroMQ needs on Windows
+    """A loop that leaves Ctrl-C to its runner: nbclient's own handler would end one kernel and go on."""
+
+    def add_signal_handler(self, *_: Any) -> None:  # type: ignore[override]
+        raise RuntimeError
 
 
 async def _run_notebooks(clients: dict[str, Any]) -> None:
@@ -257,9 +262,6 @@ async def _run_cells(client: Any) -> None:
     from nbclient.exceptions import DeadKernelError
 
     async with client.async_setup_kernel():
-        with suppress(NotImplementedError):  # Windows has no such handlers
-            # nbclient's own handler ends the kernel and goes on, which looks like a kernel that died.
-            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
         try:
             for index, cell in enumerate(client.nb.cells):
                 await client.async_execute_cell(cell, index)

@@ -199,7 +199,7 @@ respondent = "ma_ho" => respondent = "ma_ho"\ncomposition = ["ngay"]
     study.toml, "design.composition[1]": the variable "ngay" has type "date"; this role needs type "scale, number" in
         codebook.csv.
 raw/sau.csv" => raw/sau.csv"\nwording = { q1 = "1", q3 = "1" }
-    study.toml, "waves[2].wording": there is no variable "q3"; nearest: ho_ten, ma_ho, don_vi, ap, ngay, tuoi,
+    study.toml, "waves[2].wording": there is no variable "q3"; nearest: all, ho_ten, ma_ho, don_vi, ap, ngay, tuoi,
         q1, q2.
 raw/sau.csv" => raw/sau.csv"\nwording = { q1 = 1 }
     study.toml, "waves[2].wording.q1": the value 1 is not valid; expected: "…".

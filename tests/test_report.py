@@ -5,6 +5,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -179,7 +180,7 @@ def assert_untouched(last: Path) -> None:
 def test_ctrl_c_leaves_the_last_report(last_report):
     def stop(completed, total):
         if completed == 3:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         ek.run(ROOT / "data" / "organ-donations", last_report.parent, progress=stop)
