@@ -10,6 +10,7 @@ from evalkit.comparison import FIXED
 from evalkit.declaration import Node, Plan
 from evalkit.effects import make_effects
 from evalkit.licence import licence
+from evalkit.panel_effects import REWEIGHTED
 from evalkit.sample import CHANGE, DID
 from evalkit.study import Design
 
@@ -206,3 +207,19 @@ def test_pilots_with_far_fewer_answers_support_no_conclusion(nga_bay, people, no
     claim = ek.claims.claims(effects, study, "en")[-1]
     assert claim.direction == ("none" if noisy else "higher")
     assert ("too unequal precision" in claim.text) == noisy
+
+
+@pytest.mark.parametrize(("low", "said"), [(-2.0, "none"), (4.0, "higher")])
+def test_a_panel_that_lost_people_is_higher_only_if_those_like_the_lost_agree(nga_bay, low, said):
+    """Lost by dissatisfaction: all forms said "higher" falsely in 28 % of simulated panels."""
+    declared = nga_bay.declared.model_copy(update={"plan": nga_bay.plan.model_copy(update={"secondary": ()})})
+    study = type(nga_bay)(nga_bay.folder, declared, nga_bay.codebook, nga_bay.index, nga_bay.corrections)
+    base = {"indicator": "hai_long", "group": "pilot", "unit": "points (0-100)", "n_before": 99, "n_after": 99}
+    levels = [base | {"estimand": "level", "contrast": p, "method": "linearised"} for p in ("before", "after")]
+    change = base | {"estimand": "change", "contrast": CHANGE, "conf_level": 0.95, "estimate": 8.0}
+    everybody = change | {"method": "linearised", "adjustment": "none"}
+    everybody |= {"conf_low_adjusted": 3.0, "conf_high_adjusted": 13.0}
+    alike = change | {"method": REWEIGHTED, "conf_low": low, "conf_high": 12.0}
+    (claim,) = ek.claims.claims(make_effects([*levels, everybody, alike]), study, "en")
+    assert claim.direction == said
+    assert ("not found again" in claim.text) == (said == "none")

@@ -1,5 +1,7 @@
 """The result in every way of analysis: the ways by hand, and a study on which it hangs on one choice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import CORRECTIONS, ROOT
@@ -184,3 +186,13 @@ def test_a_village_or_unit_that_a_decision_filled_in_does_not_stop_the_uncorrect
         study, survey = small(make_study, truoc=wave(BEFORE, answers), sau=text,
                               corrections=CORRECTIONS + f"sau-2,{column},set,,{new},Xem phiếu\n")  # fmt: skip
         assert len(ways(specifications(survey, study))) > 0
+
+
+def test_a_pooled_percentage_stays_a_ratio_of_sums(nga_bay, survey):
+    """The planned way of `tl_cchc` is the planned effect: its denominators count in every way."""
+    plan = nga_bay.plan.model_copy(update={"primary": ("tl_cchc",), "secondary": ()})
+    study = replace(nga_bay, declared=nga_bay.declared.model_copy(update={"plan": plan}))
+    scores = ek.score(survey.responses, study.index, study.codebook, keep=study.design.composition)
+    planned = one(ek.compare(scores, study.design, plan, study.index), "tl_cchc", BETWEEN, "did", DID, "unit t")
+    first = specifications(survey, study).iloc[0]
+    assert first[["estimate", "std_error"]].tolist() == pytest.approx(planned[["estimate", "std_error"]].tolist())
