@@ -9,8 +9,8 @@ from typing import Literal
 import pandas as pd
 
 from evalkit.comparison import FIXED
-from evalkit.language import Language, label, listing, plain, text
-from evalkit.licence import SCORED, Licence, comparability, licence
+from evalkit.language import Language, label, plain, text
+from evalkit.licence import Licence, comparability_notices, compares, licence, quoted
 from evalkit.panel_effects import REWEIGHTED
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
@@ -52,17 +52,15 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         sentences.append(text("design_units", language, pilots=pilots, others=others, chosen=chosen))
     else:
         sentences.append(text("design_no_arms", language, units=len(arms)))
-    if comparability(study):
-        sentences.append(comparability_sentence(study, language))
-    sentences += _wording_sentences(study, language)
+    sentences += comparability_notices(study, language)
     values = Values(effects, study, language)
-    if study.declared.design.pilot_units_chosen in SCORED:
+    if study.design.picked:
         sentences.append(text("regression_to_the_mean", language))
         sentences += _expected_sentences(values)
     sentences.append(text(f"licence_{words}", language))
     if pilots == 1:
         sentences.append(text("one_pilot_unit", language))
-    if words in ("changed_more", "effect"):
+    if compares(study):
         smallest = values.row(study.plan.primary[0], BETWEEN, "smallest p", DID, "placebo")
         level, test = 1 - study.plan.confidence_level, unit_test(study, language)
         permuted = _permuted(study, language)
@@ -96,18 +94,6 @@ def reading_sentence(study: Study, language: Language) -> str:
     return text(key, language, test=unit_test(study, language))
 
 
-def _wording_sentences(study: Study, language: Language) -> list[str]:
-    """Which outcomes may not be compared although the surveys may: their wording."""
-    if comparability(study):
-        return []
-    reasons = {code: comparability(study, code) for code in study.plan.outcomes}
-    return [
-        text(f"{reason}_of", language, indicators=listing([_name(study, code, language) for code in codes], language))
-        for reason in ("undeclared_wording", "differs_wording")
-        if (codes := [code for code, found in reasons.items() if reason in found])
-    ]
-
-
 def _expected_sentences(values: Values) -> list[str]:
     """What units picked for their scores would have changed by without any pilot."""
     sentences = []
@@ -121,29 +107,10 @@ def _expected_sentences(values: Values) -> list[str]:
         if expected:
             filled = {f"at_{at}": values.bound(row) for at, row in enumerate(expected)}
             unit = plain(unit_words(values.study, indicator, expected[0]["unit"], values.language))
-            name = _name(values.study, indicator, values.language)
+            name = quoted(values.study, indicator, values.language)
             filled |= {f"r_{at}": exactly(one, values.language) for at, one in enumerate(RELIABILITIES)}
             sentences.append(text("expected_regression", values.language, indicator=name, unit=unit, **filled))
     return sentences
-
-
-def _name(study: Study, indicator: str, language: Language) -> str:
-    return f"«{plain(label(study.index[indicator].label, language))}»"
-
-
-def comparability_notices(study: Study, language: Language) -> list[str]:
-    """What the report will not compare, and why; none where it may compare everything."""
-    if comparability(study):
-        return [comparability_sentence(study, language), text("licence_describe", language)]
-    return _wording_sentences(study, language)
-
-
-def comparability_sentence(study: Study, language: Language) -> str:
-    """Whether the waves may be compared by what is declared, and if not, why."""
-    reasons = [text(reason, language) for reason in comparability(study)]
-    if reasons:
-        return text("not_comparable", language, reasons=listing(reasons, language))
-    return " ".join([text("comparable", language), *_wording_sentences(study, language)])
 
 
 def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Claim]:
@@ -160,7 +127,7 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
         groups = set(effects.loc[effects["indicator"] == indicator, "group"])
         for group in [name for name in ("pilot", "comparison", "all") if name in groups]:
             found.append(_change_claim(values, indicator, group, words))
-        if words in ("changed_more", "effect") and BETWEEN in groups:
+        if compares(study, indicator) and BETWEEN in groups:
             found.append(_did_claim(values, indicator, words))
     return found
 

@@ -40,7 +40,7 @@ def new(folder: Folder) -> None:
 def check(folder: Folder, language: Speech = "", allow_outside: Outside = False) -> None:
     """Tìm mọi lỗi của thư mục khảo sát / find everything that is wrong with a study folder."""
     from evalkit.checking import check
-    from evalkit.claims import comparability_notices
+    from evalkit.licence import comparability_notices, licence
 
     with _told(folder, language) as speech:
         study, survey = check(folder, allow_outside=allow_outside)
@@ -48,6 +48,8 @@ def check(folder: Folder, language: Speech = "", allow_outside: Outside = False)
         counts = {"rows": len(survey.coded), "units": len(declared.units), "waves": len(declared.waves)}
         print(text("check_ok", speech, **counts))
         if notices := comparability_notices(study, speech):
+            if licence(study) == "describe":
+                notices.append(text("licence_describe", speech))
             print(text("check_notice", speech, notices=" ".join(notices)))
 
 

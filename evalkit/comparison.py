@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -13,7 +11,7 @@ from evalkit.effects import make_effects, with_adjustment, with_intervals, with_
 from evalkit.estimation import DomainMeans
 from evalkit.ordinal_effects import ordinal_effects
 from evalkit.panel_effects import panel_effects
-from evalkit.sample import BETWEEN, CHANGE, DID, Coefficients, Sample, answers, contrasts, estimated
+from evalkit.sample import BETWEEN, CHANGE, DID, Coefficients, Row, Sample, answers, contrasts, estimated
 from evalkit.study import PERIODS, Design, Index
 from evalkit.unit_effects import unit_effects
 
@@ -21,7 +19,6 @@ FIXED, RAKED = "linearised, fixed composition", "linearised, raked"
 JUDGED = ("linearised", FIXED, RAKED, "unit t")
 BANDS = 4  # a number that describes respondents is raked by the quarters of its values before
 FEWEST = 10  # margins of fewer people bend weights more than they mend
-Row = dict[str, Any]
 
 
 def compare(scores: pd.DataFrame, design: Design, plan: Plan, index: Index) -> pd.DataFrame:
@@ -128,10 +125,9 @@ def _raked_rows(sample: Sample, first: str) -> list[Row]:
     for group, units in sample.joint_groups.items():
         of = pooled if group == "all" else means
         rows += _change_rows(sample, of, group, units, sample.change(units), RAKED)
-    if len(sample.groups.get("comparison", [])) > 1:
-        pilot, comparison = sample.groups["pilot"], sample.groups["comparison"]
-        whole = sample.change(pilot) | sample.change(comparison, -1.0)
-        rows += _change_rows(sample, means, BETWEEN, pilot + comparison, whole, RAKED, "did")
+    if sample.design.has_comparison:
+        both = sample.groups["pilot"] + sample.groups["comparison"]
+        rows += _change_rows(sample, means, BETWEEN, both, sample.did, RAKED, "did")
     effect = sample.row(first, next(iter(sample.joint_groups)), "design effect", "raked", "raking")
     return [row | {"weights": "raked"} for row in [*rows, effect | {"estimate": calibration.design_effect}]]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evalkit.language import Language, label, listing, plain, text
 from evalkit.study import Study
 
 Licence = Literal["describe", "changed", "changed_more", "effect"]
-SCORED = ("low_scores", "high_scores")
 # Are the surveys comparable? Are there two or more comparison units, and were the pilots not picked for their
 # scores? Are there two or more pilots, chosen at random? → the strongest words that the design carries. Two pilot
 # communes without comparison units never reach more than "changed".
@@ -63,9 +63,42 @@ def items_of(study: Study, indicator: str) -> list[str]:
 
 def licence(study: Study, indicator: str = "") -> Licence:
     """The strongest words that the design carries for an indicator; without one, for any outcome of the plan."""
-    arms = list(study.design.arms.values())
-    chosen = study.declared.design.pilot_units_chosen
-    # Units picked for their scores move towards the mean by themselves, so a comparison would mislead.
-    compared = "pilot" in arms and arms.count("comparison") >= 2 and chosen not in SCORED
-    randomised = chosen == "randomised" and arms.count("pilot") >= 2
-    return GATE[not comparability(study, indicator), compared, randomised]
+    randomised = (
+        study.design.pilot_units_chosen == "randomised" and list(study.design.arms.values()).count("pilot") > 1
+    )
+    return GATE[not comparability(study, indicator), study.design.compared, randomised]
+
+
+def compares(study: Study, indicator: str = "") -> bool:
+    """Whether the pilots may be set against the comparison units, in an indicator or in any outcome of the plan."""
+    return licence(study, indicator) in ("changed_more", "effect")
+
+
+def comparability_sentence(study: Study, language: Language) -> str:
+    """Whether the waves may be compared by what is declared, and if not, why."""
+    reasons = [text(reason, language) for reason in comparability(study)]
+    if reasons:
+        return text("not_comparable", language, reasons=listing(reasons, language))
+    return " ".join([text("comparable", language), *_wording_sentences(study, language)])
+
+
+def comparability_notices(study: Study, language: Language) -> list[str]:
+    """What may not be compared, and why; none where everything may."""
+    return [comparability_sentence(study, language)] if comparability(study) else _wording_sentences(study, language)
+
+
+def _wording_sentences(study: Study, language: Language) -> list[str]:
+    """Which outcomes may not be compared although the surveys may: their wording."""
+    reasons = {code: comparability(study, code) for code in study.plan.outcomes}
+    return [
+        text(
+            f"{reason}_of", language, indicators=listing([quoted(study, code, language) for code in codes], language)
+        )
+        for reason in ("undeclared_wording", "differs_wording")
+        if (codes := [code for code, found in reasons.items() if reason in found])
+    ]
+
+
+def quoted(study: Study, indicator: str, language: Language) -> str:
+    """An indicator's name within a sentence."""
+    return f"«{plain(label(study.index[indicator].label, language))}»"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -17,12 +15,11 @@ from evalkit.ordinal import (
     superiority,
     transitions,
 )
-from evalkit.sample import CHANGE, Sample, answers, contrasts, estimated, pairs
+from evalkit.sample import CHANGE, Row, Sample, answers, contrasts, estimated, pairs
 from evalkit.study import PERIODS
 
 SUPERIORITY = "after against before"
 _SIGNS = {"higher": 1.0, "lower": -1.0, "equal": 0.0, "none": np.nan}
-Row = dict[str, Any]
 
 
 def ordinal_effects(sample: Sample, means: DomainMeans, pooled: DomainMeans) -> list[Row]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.attrition import lee_bounds, retention_weights, worst_case_bounds
 from evalkit.estimation import Floats, domain_means
-from evalkit.sample import ARMS, BETWEEN, CHANGE, DID, Sample, contrasts, estimated, pairs
+from evalkit.sample import ARMS, BETWEEN, CHANGE, DID, Row, Sample, contrasts, estimated, pairs
 
 SEEN, REWEIGHTED = "linearised, seen twice", "linearised, seen twice, reweighted"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

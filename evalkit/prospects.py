@@ -24,6 +24,7 @@ from evalkit.planning import (
 )
 from evalkit.sample import Sample
 from evalkit.study import Study
+from evalkit.units import variance_components
 
 RESPONDENTS = (30, 60, 120, 240, 480)
 MORE = (6, 12, 18)  # comparison units beside the pilots of the study
@@ -64,9 +65,12 @@ def observed(sample: Sample, indicator: str) -> Survey | None:
     if not total_df:
         return None
     clustered = bool(frame.duplicated(["wave", "cluster"]).any())
-    total = _squares(frame, cell) / total_df
-    between = _between_clusters(frame, cell) if clustered else 0.0
-    within = total if not between else _squares(frame, [*cell, "cluster"]) / _within_df(frame, cell)
+    cells = frame.groupby(cell)["score"]
+    between, within = 0.0, float(((frame["score"] - cells.transform("mean")) ** 2).sum()) / total_df
+    if clustered:
+        parts = variance_components(frame[["score"]], cells.ngroup(), frame["cluster"])
+        if parts[0].item():
+            between, within = (part.item() for part in parts)
     icc = between / (between + within) if between else 0.0
     pairs = frame[~frame["after"]].merge(
         frame[frame["after"]], on=["unit", "stratum", "cluster", "person"], suffixes=("_before", "_after")
@@ -106,28 +110,6 @@ def _answers(sample: Sample, indicator: str) -> pd.DataFrame:
     frame = frame[frame["wave"].isin(waves)].dropna(subset=["score"])
     shared = frame.duplicated(["wave", "cluster"], keep=False).groupby(frame["unit"]).transform("any")
     return frame[shared] if shared.any() else frame
-
-
-def _squares(frame: pd.DataFrame, group: list[str]) -> float:
-    """The sum of squares around the means of groups."""
-    return float(((frame["score"] - frame.groupby(group)["score"].transform("mean")) ** 2).sum())
-
-
-def _within_df(frame: pd.DataFrame, cell: list[str]) -> int:
-    return len(frame) - frame.groupby([*cell, "cluster"]).ngroups
-
-
-def _between_clusters(frame: pd.DataFrame, cell: list[str]) -> float:
-    """The variance between the clusters of a cell, truncated at 0; 0 where no cell has two."""
-    sizes = frame.groupby([*cell, "cluster"]).size()
-    cells = sizes.groupby(level=cell)
-    between_df, within_df = len(sizes) - cells.ngroups, _within_df(frame, cell)
-    if not between_df or not within_df:
-        return 0.0
-    within = _squares(frame, [*cell, "cluster"])
-    between = (_squares(frame, cell) - within) / between_df
-    typical = (len(frame) - (cells.agg(lambda m: (m**2).sum()) / cells.sum()).sum()) / between_df
-    return float(max((between - within / within_df) / typical, 0.0))
 
 
 def _correlation(pairs: pd.DataFrame, group: list[str]) -> float:

@@ -24,7 +24,7 @@ import pandas as pd
 from evalkit.cleaning import clean
 from evalkit.errors import DataError, Problem
 from evalkit.language import Language, label, plain, text
-from evalkit.licence import licence
+from evalkit.licence import compares, licence
 from evalkit.reading import read
 from evalkit.study import Study, open_study
 from evalkit.tables import markdown
@@ -321,7 +321,7 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
 def _traits(study: Study) -> set[str]:
     """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
     traits: set[str] = {study.declared.study.row}
-    if licence(study) in ("changed_more", "effect"):
+    if compares(study):
         traits.add("comparison")
     if len(study.declared.waves) > 2:
         traits.add("series")

@@ -16,7 +16,7 @@ from evalkit.comparison import raked
 from evalkit.effects import make_effects, with_intervals
 from evalkit.estimation import Contrasts, domain_means
 from evalkit.indicators import scale_ends, score
-from evalkit.licence import items_of, licence
+from evalkit.licence import compares, items_of
 from evalkit.ordinal import superiority
 from evalkit.sample import ARMS, Sample, contrasts
 from evalkit.study import PERIODS, Study
@@ -112,7 +112,7 @@ def shared_choices(found: pd.DataFrame) -> list[tuple[str, str]]:
 def _ways(survey: Survey, study: Study) -> Iterator[Way]:
     """All ways that differ on this study, the planned one first."""
     node, items = study.index[study.plan.primary[0]], items_of(study, study.plan.primary[0])
-    compared = licence(study) in ("changed_more", "effect")
+    compared = compares(study)
     first = "units" if any(study.design.arms.values()) else "people"
     kinds = survey.missing[survey.missing["variable"].isin(items)]["kind"]
     data = ["cleaned", *(["uncorrected"] if len(study.corrections) else [])]
@@ -209,7 +209,7 @@ def _result(sample: Sample, way: Way, calibration: Calibration | None) -> dict[s
         parts = [contrasts(means, [sample.change(units)]) for units in arms.values()]
     numbers = [(part.estimate.item(), part.std_error.item(), part.df.item()) for part in parts]
     estimate, std_error, df = numbers[0]
-    if sample.compared:
+    if sample.design.compared:
         # The arms are other people in other strata; df by Satterthwaite.
         other, other_error, other_df = numbers[1]
         total = std_error**2 + other_error**2

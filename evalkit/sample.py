@@ -20,6 +20,7 @@ CHANGE = "after - before"
 BETWEEN = "pilot - comparison"
 DID = "(after - before) pilot - (after - before) comparison"
 Coefficients = Mapping[str, float]
+Row = dict[str, Any]  # of effects, by column
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,6 @@ class Sample:
         if not any(name in self.scores for name in names):
             return None
         return np.column_stack([self.scores.get(name, pd.Series(1.0, self.scores.index)) for name in names])
-
-    @property
-    def compared(self) -> bool:
-        """Whether pilots are set against two or more comparison units, and were not picked for their scores."""
-        arms = self.groups
-        chosen = self.design.pilot_units_chosen in ("low_scores", "high_scores")
-        return "pilot" in arms and len(arms.get("comparison", [])) > 1 and not chosen
 
     @cached_property
     def weights(self) -> str:
@@ -156,6 +150,11 @@ class Sample:
         """Coefficients of the change of units."""
         return self.period("after", units, sign) | self.period("before", units, -sign)
 
+    @property
+    def did(self) -> dict[str, float]:
+        """Coefficients of the pilots' change less that of the comparison units."""
+        return self.change(self.groups["pilot"]) | self.change(self.groups["comparison"], -1.0)
+
     @cached_property
     def shares(self) -> pd.Series:
         """Each unit's share of the people."""
@@ -171,7 +170,7 @@ class Sample:
         steps = {unit: self.change([unit], self.shares[unit]) for unit in self.design.arms}
         return {label: coefficient for step in steps.values() for label, coefficient in step.items()}
 
-    def row(self, name: str, group: str, estimand: str, contrast: str, method: str = "linearised") -> dict[str, Any]:
+    def row(self, name: str, group: str, estimand: str, contrast: str, method: str = "linearised") -> Row:
         """The words of a row of effects."""
         unit = _unit(self.index, name, estimand)
         words = {"indicator": name, "group": group, "estimand": estimand, "contrast": contrast, "method": method}
@@ -191,7 +190,7 @@ def contrasts(means: DomainMeans, chosen: Iterable[Coefficients]) -> Contrasts:
     )
 
 
-def estimated(result: Contrasts, row: int, item: int) -> dict[str, Any]:
+def estimated(result: Contrasts, row: int, item: int) -> Row:
     """The numbers of one contrast and item as columns of effects."""
     note = "one_cluster" if np.isnan(result.std_error[row, item]) else ""
     return {

@@ -22,6 +22,7 @@ DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "cluster", "stratum", 
 ANSWERS = "/answers"  # beside a pooled percentage stands, under this ending, how many answers it is of
 GROUPS = ("all", "pilot", "comparison")
 PERIODS = ("before", "after")
+SCORED = ("low_scores", "high_scores")  # pilots picked for their scores move towards the mean by themselves
 CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
 CORRECTION_ACTIONS = ("set", "blank", "drop_row")
 
@@ -47,6 +48,22 @@ class Design:
     composition: tuple[str, ...] = ()
     followed: bool = False
     pilot_units_chosen: str | None = None
+
+    @property
+    def has_comparison(self) -> bool:
+        """Whether pilots stand beside two or more comparison units."""
+        arms = list(self.arms.values())
+        return "pilot" in arms and arms.count("comparison") > 1
+
+    @property
+    def picked(self) -> bool:
+        """Whether the pilots were picked for their scores."""
+        return self.pilot_units_chosen in SCORED
+
+    @property
+    def compared(self) -> bool:
+        """Whether the pilots may be set against the comparison units."""
+        return self.has_comparison and not self.picked
 
 
 @dataclass(frozen=True)

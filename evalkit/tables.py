@@ -12,7 +12,7 @@ from evalkit.cleaning import Survey
 from evalkit.comparison import FIXED, RAKED
 from evalkit.encodings import fold
 from evalkit.language import Language, day, label, listing, number, plain, text
-from evalkit.licence import licence
+from evalkit.licence import compares, licence
 from evalkit.panel_effects import REWEIGHTED, SEEN
 from evalkit.planning import Survey as SurveyModel
 from evalkit.prospects import arms, design_label, observed_design_effect
@@ -425,9 +425,9 @@ _METHODS = {
 def methods(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> pd.DataFrame:
     """The main comparison of one indicator by every method: estimate, single interval and p-value."""
     values = Values(effects, study, language)
-    did = values.find(indicator, BETWEEN, "did" if licence(study, indicator) in ("changed_more", "effect") else "")
-    group = "pilot" if "pilot" in set(effects["group"]) else "all"
-    found = did if len(did) else values.find(indicator, group, "change", CHANGE)
+    found = values.find(indicator, BETWEEN, "did")
+    if found.empty or not compares(study, indicator):
+        found = values.find(indicator, "pilot" if "pilot" in set(effects["group"]) else "all", "change", CHANGE)
     rows = [
         {
             "method": text(f"method_{_METHODS[effect['method']]}", language),

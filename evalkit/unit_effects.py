@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from statsmodels.regression.linear_model import OLS
 
 from evalkit.declaration import Plan
 from evalkit.estimation import DomainMeans, Floats
-from evalkit.sample import BETWEEN, DID, Coefficients, Sample, answers, contrasts, estimated
+from evalkit.sample import BETWEEN, DID, Coefficients, Row, Sample, answers, contrasts, estimated
 from evalkit.study import PERIODS
 from evalkit.units import (
     breaking_point,
@@ -26,7 +25,6 @@ from evalkit.units import (
 )
 
 RELIABILITIES = (0.5, 0.7, 0.9)
-Row = dict[str, Any]
 
 
 def unit_effects(sample: Sample, means: DomainMeans, plan: Plan) -> list[Row]:
@@ -35,24 +33,29 @@ def unit_effects(sample: Sample, means: DomainMeans, plan: Plan) -> list[Row]:
     Methods: `linearised` for these people; `unit t`, `placebo` and its `smallest p` for units like these
     (`units.compare_units`), with `cluster-robust CR2`, `wild bootstrap` and `unit ANCOVA` beside them.
     """
-    pilot, comparison = (sample.groups.get(arm, []) for arm in ("pilot", "comparison"))
     rows = _shock_rows(sample, means, plan.confidence_level)
-    if not pilot or len(comparison) < 2:
+    if not sample.design.has_comparison:
         return rows
-    both = pilot + comparison
-    per_unit = {unit: sample.change([unit]) for unit in both}
-    rows += _compared(sample, means, plan, "did", DID, per_unit)
+    both = sample.groups["pilot"] + sample.groups["comparison"]
+    noise, per_unit = _noise(sample, both), {unit: sample.change([unit]) for unit in both}
+    rows += _compared(sample, means, plan, "did", DID, per_unit, noise)
     rows += _sensitivity_rows(sample, means, both)
     earlier = [wave for wave, period in sample.design.periods.items() if period == "before"]
     for first, second in pairwise(earlier):
         step = {unit: {f"{unit}|{second}": 1.0, f"{unit}|{first}": -1.0} for unit in both}
         contrast = f"({second} - {first}) pilot - ({second} - {first}) comparison"
-        rows += _compared(sample, means, plan, "pre-period did", contrast, step)
+        rows += _compared(sample, means, plan, "pre-period did", contrast, step, noise)
     return rows
 
 
 def _compared(
-    sample: Sample, means: DomainMeans, plan: Plan, estimand: str, contrast: str, per_unit: Mapping[str, Coefficients]
+    sample: Sample,
+    means: DomainMeans,
+    plan: Plan,
+    estimand: str,
+    contrast: str,
+    per_unit: Mapping[str, Coefficients],
+    noise: Floats,
 ) -> list[Row]:
     """One comparison of pilot and comparison units, every indicator and method."""
     units = list(per_unit)
@@ -63,7 +66,7 @@ def _compared(
         whole |= {label: share[units.index(unit)] * coefficient for label, coefficient in one.items()}
     linear, changes = contrasts(means, [whole]), contrasts(means, per_unit.values())
     counts = answers(sample, means, units)
-    noisy = unequal_precision(_noise(sample, units), pilot)
+    noisy = unequal_precision(noise, pilot)
     adjusted = _adjusted(sample, changes.estimate, pilot, plan)
     rows = []
     for item, name in enumerate(sample.items):
@@ -141,7 +144,7 @@ def _sensitivity_rows(sample: Sample, means: DomainMeans, units: list[str]) -> l
             fit = OLS(after[:, item], with_before).fit()
             numbers = {"estimate": fit.params[1], "std_error": fit.bse[1], "df": fit.df_resid}
             rows.append(shared | {"method": "unit ANCOVA"} | numbers)
-        if sample.design.pilot_units_chosen in ("low_scores", "high_scores"):
+        if sample.design.picked:
             gap = before[~pilot, item].mean() - before[pilot, item].mean()
             for reliability in RELIABILITIES:
                 contrast = f"correlation {reliability}"
@@ -189,9 +192,9 @@ def concluded(sample: Sample) -> tuple[str, float, float, Coefficients]:
 
     Units of unequal part count as many as equal ones that would average shocks as well.
     """
-    pilot, comparison = (sample.groups.get(arm, []) for arm in ("pilot", "comparison"))
+    pilot = sample.groups.get("pilot", [])
     if not pilot:
         return "all", float(1 / (sample.shares**2).sum()), 0, sample.fixed_change
-    if not sample.compared:
+    if not sample.design.compared:
         return "pilot", len(pilot), 0, sample.change(pilot)
-    return BETWEEN, len(pilot), len(comparison), sample.change(pilot) | sample.change(comparison, -1.0)
+    return BETWEEN, len(pilot), len(sample.groups["comparison"]), sample.did

@@ -257,15 +257,16 @@ def unequal_precision(noise: ArrayLike, pilot: ArrayLike) -> NDArray[np.bool_]:
     return (ratio > NOISIER) | ((ratio < 1 / NOISIER) & ((~treated).sum() <= treated.sum()))
 
 
-def intraclass_correlation(values: ArrayLike, cell: ArrayLike, cluster: ArrayLike) -> Floats:
-    """The share of variance that lies between clusters within cells, by analysis of variance: (k,), from 0 to 1.
+def variance_components(values: ArrayLike, cell: ArrayLike, cluster: ArrayLike) -> tuple[Floats, Floats]:
+    """The variance between clusters within cells, and within clusters, by analysis of variance: (k,) each.
 
     values (n, k): NaN where not answered. cell (n,): what is not to count, such as unit and wave. cluster (n,):
     labels within their cell. The between part is truncated at 0; 0 where no cell has two clusters or no cluster two
     answers (Donner 1986, International Statistical Review 54(1)). Raises ValueError for lengths that differ.
 
-    >>> intraclass_correlation([[1.0], [2.0], [7.0], [9.0]], list("aaaa"), [1, 1, 2, 2]).round(3).tolist()
-    [0.943]
+    >>> between, within = variance_components([[1.0], [2.0], [7.0], [9.0]], list("aaaa"), [1, 1, 2, 2])
+    >>> between.tolist(), within.tolist()
+    ([20.5], [1.25])
     """
     y = np.asarray(values, dtype=float)
     cells, places = pd.factorize(np.asarray(cell))[0], pd.factorize(np.asarray(cluster))[0]
@@ -278,8 +279,10 @@ def intraclass_correlation(values: ArrayLike, cell: ArrayLike, cluster: ArrayLik
     rows = sparse.csr_array((np.ones(len(y)), (pair_of_row, np.arange(len(y)))), (len(pair), len(y)))
     pairs = sparse.csr_array((np.ones(len(pair)), (cell_of_pair, np.arange(len(pair)))))
     known = ~np.isnan(y)
-    size, total = rows @ known.astype(float), rows @ np.where(known, y, 0.0)
-    n, whole, squares = pairs @ size, pairs @ total, np.where(known, y, 0.0) ** 2
+    centre = np.where(known, y, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    y = np.where(known, y - centre, 0.0)  # squares of deviations keep the digits that squares of values would lose
+    size, total = rows @ known.astype(float), rows @ y
+    n, whole, squares = pairs @ size, pairs @ total, y**2
     per_pair = np.divide(total**2, size, out=np.zeros(size.shape), where=size > 0)
     per_cell = np.divide(whole**2, n, out=np.zeros(n.shape), where=n > 0)
     present = (size > 0).sum(axis=0)
@@ -288,9 +291,22 @@ def intraclass_correlation(values: ArrayLike, cell: ArrayLike, cluster: ArrayLik
     between = np.maximum(per_pair.sum(axis=0) - per_cell.sum(axis=0), 0) / np.maximum(between_df, 1)
     uneven = np.divide(pairs @ size**2, n, out=np.zeros(n.shape), where=n > 0).sum(axis=0)
     typical = (n.sum(axis=0) - uneven) / np.maximum(between_df, 1)
-    part = np.maximum(between - within, 0) / np.maximum(typical, 1e-300)
-    told = (within_df > 0) & (between_df > 0) & (part + within > 0)
-    return np.where(told, part / np.where(told, part + within, 1.0), 0.0)
+    told = (within_df > 0) & (between_df > 0)
+    return np.where(told, np.maximum(between - within, 0) / np.maximum(typical, 1e-300), 0.0), within
+
+
+def intraclass_correlation(values: ArrayLike, cell: ArrayLike, cluster: ArrayLike) -> Floats:
+    """The share of variance that lies between clusters within cells, by analysis of variance: (k,), from 0 to 1.
+
+    values (n, k): NaN where not answered. cell (n,): what is not to count, such as unit and wave. cluster (n,):
+    labels within their cell. 0 where nothing varies; parts and errors as in `variance_components`.
+
+    >>> intraclass_correlation([[1.0], [2.0], [7.0], [9.0]], list("aaaa"), [1, 1, 2, 2]).round(3).tolist()
+    [0.943]
+    """
+    between, within = variance_components(values, cell, cluster)
+    whole = between + within
+    return np.divide(between, whole, out=np.zeros(whole.shape), where=whole > 0)
 
 
 def cluster_robust(y: ArrayLike, X: ArrayLike, cluster: ArrayLike, *, coefficient: int) -> ClusterRobust:
