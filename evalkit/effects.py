@@ -126,6 +126,14 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return np.minimum(stepped, 1)[np.argsort(order)]
 
 
+def select(effects: pd.DataFrame, **key: str) -> pd.DataFrame:
+    """The effects whose columns have these values: `select(effects, indicator="hai_long", estimand="did")`."""
+    found = np.ones(len(effects), dtype=bool)
+    for column, value in key.items():
+        found &= effects[column].to_numpy(dtype=object) == value
+    return effects[found]
+
+
 def differences(first: pd.DataFrame, second: pd.DataFrame, *, tolerance: float = 1e-9) -> pd.DataFrame:
     """Where two effects tables differ: `KEY`, `column`, `first`, `second`; none where they agree.
 

@@ -17,8 +17,14 @@ MINUS = "\N{MINUS SIGN}"
 
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
-    """Every text that evalkit shows: key → {"vi": …, "en": …}, from `messages.toml`."""
-    return tomllib.loads(files("evalkit").joinpath("messages.toml").read_text(encoding="utf-8"))
+    """Every text that evalkit shows: key → {"vi": …, "en": …}, from the files of `messages/`."""
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted(files("evalkit").joinpath("messages").iterdir(), key=lambda file: file.name):
+        texts = tomllib.loads(file.read_text(encoding="utf-8"))
+        if twice := found.keys() & texts.keys():
+            raise KeyError(f"{file.name}: {sorted(twice)}")
+        found |= texts
+    return found
 
 
 def text(key: str, language: Language, **values: Any) -> str:
