@@ -2,171 +2,148 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
-from typing import Any
-from zipfile import ZipFile
 
-import numpy as np
 import pandas as pd
-from openpyxl import load_workbook
-from python_calamine import CalamineError, CalamineWorkbook
 
 from evalkit.codebook import Codebook
-from evalkit.declaration import Wave
-from evalkit.encodings import fold
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.encodings import mojibake, repair
+from evalkit.errors import DataError, Problem, raise_any
+from evalkit.grid import Grid, Raw
+from evalkit.headers import SEARCHED, take_columns
+from evalkit.statfiles import is_statfile, read_statfile
 from evalkit.study import Study
-from evalkit.textfiles import Row, file_bytes, read_rows
+from evalkit.textfiles import file_bytes, file_start, read_text
+from evalkit.workbooks import is_workbook, read_workbook, sheet_names
 
-_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
-_WORKBOOK_MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+PACKED = (b"PK", b"\xd0\xcf\x11\xe0")  # zip and OLE, of which workbooks are made
+MARKUP = (b"<!doctype", b"<html", b"<head", b"<meta", b"<table", b"<?xml")  # which some portals call .xls
+FEWEST = 10  # rows; fewer may be alike by chance
+FORM, PARENT, TABLE = "_index", "_parent_index", "_parent_table_name"  # how KoboToolbox ties repeat groups to forms
+LONGEST_SHEET = 31  # letters that Excel lets a sheet's name have
 
 
-def read(study: Study) -> dict[str, pd.DataFrame]:
-    """The raw frame of each wave, by wave code.
+def read(study: Study) -> Raw:
+    """The raw frames of all waves.
 
-    Returns one DataFrame a wave: columns are the codebook's variables (those of type `ignore` left out), the
-    index `line` is the row's line as Excel counts it, or an editor for csv; cells are text as it stands in the file.
-    Raises DataError naming, for all waves at once, files that are missing, empty or of another format, columns
-    that the codebook asks for and the file lacks, columns that the codebook does not know, and repeated ones.
+    Raises DataError naming, for all waves at once, files that are missing, empty, damaged or the same for two waves,
+    columns that the codebook asks for and the file lacks, columns that it does not know, and repeated ones.
 
         raw = ek.read(study)
-        raw["truoc"].loc[2, "q1_1"]
+        raw.frames["truoc"].loc[2, "q1_1"]
     """
     frames: dict[str, pd.DataFrame] = {}
     problems: list[Problem] = []
+    notices: list[Problem] = []
+    grids: dict[tuple, Grid] = {}
     for wave in study.declared.waves:
+        source = (study.raw_path(wave), wave.file, wave.sheet, wave.encoding, wave.decimal)
+        where = (wave.where.column, wave.where.equals) if wave.where else None
         try:
-            frames[wave.code] = _read_wave(study.raw_path(wave), wave, study.codebook)
+            if source not in grids:
+                grids[source] = _read_grid(*source)
+            frames[wave.code], found = take_columns(grids[source], study.codebook, wave.file, where=where)
+            notices += [notice for notice in found if notice not in notices]
         except DataError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-    raise_any(problems)
-    return frames
+    for (first, one), (second, other) in combinations(frames.items(), 2):
+        if len(one) == len(other) >= FEWEST and all(one[name].tolist() == other[name].tolist() for name in one):
+            file = study.wave(second).file
+            problems.append(Problem(file, "wave_twice", {"found": study.wave(first).file}))
+    raise_any(map(study.locate, problems))
+    return Raw(frames, tuple(notices))
 
 
-def _read_wave(path: Path, wave: Wave, codebook: Codebook) -> pd.DataFrame:
-    rows = _workbook_rows(path, wave) if path.suffix.lower() in _WORKBOOKS else read_rows(path, wave.file)
-    known = {fold(variable.column): variable for variable in codebook.values()}
-    header = _find_header(rows, set(known), wave.file)
-    columns = [fold(cell) for cell in header.cells]
-    while columns and not columns[-1]:
-        columns.pop()
-    wanted = [variable for variable in codebook.values() if variable.type != "ignore"]
-    needed = {variable.name: variable for variable in wanted}
-    if wave.where:
-        apart = known[fold(wave.where.column)]
-        needed[apart.name] = apart
-    problems = [
-        Problem(
-            wave.file,
-            "raw_column_missing",
-            {"found": variable.column, "variable": variable.name},
-            header.line,
-        )
-        for variable in needed.values()
-        if fold(variable.column) not in columns
-    ]
-    problems += [
-        Problem(
-            wave.file,
-            "raw_column_unknown",
-            {
-                "found": header.cells[at].strip(),
-                "expected": nearest(column, [variable.column for variable in codebook.values()]),
-            },
-            header.line,
-        )
-        for at, column in enumerate(columns)
-        if column not in known
-    ]
-    problems += [
-        Problem(wave.file, "column_twice", {"found": known[column].column}, header.line)
-        for column in dict.fromkeys(columns)
-        if column in known and columns.count(column) > 1
-    ]
-    below = [row for row in rows if row.line > header.line]
-    for row in below:
-        if any(cell.strip() for cell in row.cells[len(columns) :]):
-            ragged = {"found": len(row.cells), "expected": len(columns)}
-            problems.append(Problem(wave.file, "row_ragged", ragged, row.line))
-    if not below:
-        problems.append(Problem(wave.file, "no_rows", line=header.line))
-    raise_any(problems)
-    width = len(columns)
-    cells = pd.DataFrame(
-        [(row.cells + [""] * width)[:width] for row in below],
-        index=pd.Index([row.line for row in below], name="line"),
-        columns=columns,
-        dtype="str",
-    )
-    if wave.where:
-        cells = cells[cells[fold(wave.where.column)].map(fold) == fold(wave.where.equals)]
-        if cells.empty:
-            values = {"column": wave.where.column, "found": wave.where.equals}
-            raise DataError([Problem(wave.file, "where_empty", values)])
-    return cells[[fold(variable.column) for variable in wanted]].set_axis([v.name for v in wanted], axis=1)
+def read_responses(
+    path: str | Path,
+    codebook: Codebook,
+    *,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    where: tuple[str, str] | None = None,
+) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+    """One raw file as a frame of text, and notices: csv, xlsx, xls, ods, sav or dta, recognised by its content.
+
+    sheet: of a workbook with several. encoding: of a text file or old sav file, where it is not found rightly.
+    decimal: how typed numbers of a workbook are written as text, `.` unless given. where: a column and the text that
+    its rows must have. The frame is as in `grid.Raw`; errors as in `read`.
+
+        frame, notices = ek.read_responses("data/nga-bay/raw/khao_sat_sau.xlsx", study.codebook)
+    """
+    path = Path(path)
+    return take_columns(_read_grid(path, path.name, sheet, encoding, decimal), codebook, path.name, where=where)
 
 
-def _find_header(rows: list[Row], known: set[str], file: str) -> Row:
-    """The header is the row among the first twenty that names most of the codebook's columns: titles stand above."""
-    best = max(rows[:20], key=lambda row: len(known & {fold(cell) for cell in row.cells}))
-    if not known & {fold(cell) for cell in best.cells}:
-        values = {"found": " | ".join(cell.strip() for cell in rows[0].cells if cell.strip())[:80]}
-        raise DataError([Problem(file, "header_missing", values)])
-    return best
+def _read_grid(path: Path, name: str, sheet: str | None, encoding: str | None, decimal: str | None) -> Grid:
+    start = file_start(path, name)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(MARKUP):
+        raise DataError([Problem(name, "workbook_is_markup")])
+    if start.startswith(PACKED) and is_workbook(file_bytes(path, name)):
+        return _read_sheet(path, name, sheet, encoding, decimal)
+    if is_statfile(start):
+        return read_statfile(path, name, encoding=encoding)
+    return read_text(path, name, encoding=encoding)
 
 
-def _workbook_rows(path: Path, wave: Wave) -> list[Row]:
-    if not file_bytes(path, wave.file).startswith(_WORKBOOK_MAGIC):
-        raise DataError([Problem(wave.file, "file_not_xlsx")])
+def _read_sheet(
+    path: Path, name: str, sheet: str | None, encoding: str | None, decimal: str | None, below: tuple[str, ...] = ()
+) -> Grid:
+    """A sheet; of a KoboToolbox repeat group, each row with the columns of the form that it belongs to."""
+    grid = _without_old_fonts(read_workbook(path, name, sheet=sheet, decimal=decimal), name, encoding)
+    rows = _from_title(grid, PARENT)
+    titles = list(rows.iloc[0]) if len(rows) > 1 else []
+    if TABLE in titles:
+        parent = str(rows.iloc[1, titles.index(TABLE)])[:LONGEST_SHEET]
+        if parent not in below:
+            forms = _read_sheet(path, name, parent, encoding, decimal, (*below, parent))
+            forms = Grid(forms.cells, grid.notices + forms.notices)
+            return _with_forms(rows, forms, Problem(name, "repeat_parent", {"expected": parent}, sheet=sheet))
+    repeats = []
+    if not below and len(_from_title(grid, FORM)):
+        repeats = [other for other in sheet_names(path, name) if other != sheet and _is_repeat(path, name, other)]
+    notices = (Problem(name, "repeat_sheets", {"found": ", ".join(repeats)}),) if repeats else ()
+    return Grid(grid.cells, grid.notices + notices)
+
+
+def _from_title(grid: Grid, title: str) -> pd.DataFrame:
+    """The rows of a sheet from the one that has a title in it; none where no row near the top has it."""
+    found = (grid.cells.iloc[:SEARCHED].astype("str") == title).any(axis=1)
+    return grid.cells.loc[found.idxmax() :] if found.any() else grid.cells.iloc[:0]
+
+
+def _is_repeat(path: Path, name: str, sheet: str) -> bool:
     try:
-        book = CalamineWorkbook.from_path(str(path))
-        if wave.sheet and wave.sheet not in book.sheet_names:
-            values = {"found": wave.sheet, "expected": nearest(wave.sheet, book.sheet_names)}
-            raise DataError([Problem(wave.file, "sheet_unknown", values)])
-        sheet = book.get_sheet_by_name(wave.sheet) if wave.sheet else book.get_sheet_by_index(0)
-        grid = sheet.to_python(skip_empty_area=False)
-        _refuse_error_cells(path, sheet.name, wave.file)
-    except CalamineError:
-        raise DataError([Problem(wave.file, "file_not_xlsx")]) from None
-    rows = [
-        Row(line, [_cell_text(cell, wave.decimal or ".") for cell in cells])
-        for line, cells in enumerate(grid, start=1)
-    ]
-    rows = [row for row in rows if any(cell.strip() for cell in row.cells)]
-    if not rows:
-        raise DataError([Problem(wave.file, "file_empty")])
-    return rows
+        return len(_from_title(read_workbook(path, name, sheet=sheet), PARENT)) > 0
+    except DataError:  # what is wrong with a sheet that nobody asked for
+        return False
 
 
-def _refuse_error_cells(path: Path, sheet: str, file: str) -> None:
-    """Raise DataError naming the cells that hold an Excel error such as #N/A: they read as if nobody had answered."""
-    if path.suffix.lower() not in (".xlsx", ".xlsm"):
-        return
-    with ZipFile(path) as archive:
-        if not any(b't="e"' in archive.read(name) for name in archive.namelist() if "worksheets/" in name):
-            return
-    cells = (cell for row in load_workbook(path, read_only=True, data_only=True)[sheet].iter_rows() for cell in row)
+def _with_forms(rows: pd.DataFrame, forms: Grid, wrong: Problem) -> Grid:
+    """The rows of a repeat group, titles first, each with those columns of its form that they do not have."""
+    above = _from_title(forms, FORM)
+    numbers = list(above[list(above.iloc[0]).index(FORM)]) if len(above) else []
+    places = {number: at for at, number in enumerate(numbers) if at}
+    known, asked = Counter(numbers), rows[list(rows.iloc[0]).index(PARENT)].iloc[1:]
     raise_any(
-        Problem(file, "excel_error", {"found": cell.value, "cell": cell.coordinate}, cell.row)
-        for cell in cells
-        if cell.data_type == "e"
+        replace(wrong, values=wrong.values | {"found": number}, line=line, column=PARENT)
+        for line, number in asked.items()
+        if known[number] != 1
     )
+    added = above[[at for at, title in above.iloc[0].items() if title not in set(rows.iloc[0])]]
+    added = added.iloc[[0, *map(places.__getitem__, asked)]].set_axis(rows.index)
+    cells = pd.concat([rows, added], axis=1)
+    return Grid(cells.set_axis(range(cells.shape[1]), axis=1), forms.notices)
 
 
-def _cell_text(cell: Any, decimal: str) -> str:
-    """A typed Excel cell as the text that means the same and nothing else."""
-    if isinstance(cell, bool):
-        return str(cell)
-    if isinstance(cell, float):
-        if cell.is_integer():
-            return str(int(cell))
-        digits = np.format_float_positional(cell).replace(".", decimal)
-        # A typed 1.234 is no thousand: a fourth decimal keeps it from being read as one.
-        return digits + "0" if len(digits.rpartition(decimal)[2]) == 3 else digits
-    if isinstance(cell, datetime):
-        return f"{cell:%d/%m/%Y}" if cell.time() == datetime.min.time() else f"{cell:%d/%m/%Y %H:%M:%S}"
-    if isinstance(cell, date):
-        return f"{cell:%d/%m/%Y}"
-    return str(cell)
+def _without_old_fonts(grid: Grid, name: str, encoding: str | None) -> Grid:
+    """The grid in Unicode where its cells were typed for a font of an old code page, as «TiÕng ViÖt» in .VnTime."""
+    texts = {text for column in grid.cells for text in grid.cells[column].cat.categories}
+    found = encoding or mojibake(sorted(texts))
+    if found in (None, "utf-8", "utf-16"):
+        return grid
+    cells = grid.cells.apply(lambda column: column.map(lambda text: repair(text, found)).astype("category"))
+    return Grid(cells, (*grid.notices, Problem(name, "old_font", {"found": found})))
