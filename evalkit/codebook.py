@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import cached_property
-from pathlib import Path
 
 from evalkit.encodings import fold
-from evalkit.errors import DataError, Problem, nearest
-from evalkit.textfiles import read_table
+from evalkit.errors import Problem, nearest
 
-TYPES = ("scale", "number", "date", "key", "text", "identifier", "ignore")
+TYPES = ("scale", "multiple", "number", "date", "time", "key", "text", "identifier", "ignore")
 MISSING_KINDS = ("dont_know", "refused", "not_applicable", "blank")
-_COLUMNS = ("variable", "column", "type", "scale", "minimum", "maximum", "label_vi", "label_en", "reverse")
-_SCALE_COLUMNS = ("scale", "code", "label_vi", "label_en", "synonyms", "missing")
+MOMENTS = ("date", "time")
+OTHERWISE = ("stop", "blank")
+_SCALED = ("scale", "multiple")
+_LETTERED = re.compile(r"\.[a-z]")  # Stata's further kinds of missing
+COLUMNS = ("variable", "column", "type", "scale", "minimum", "maximum", "label_vi", "label_en", "reverse")
+RULE_COLUMNS = ("missing", "relevant", "constraint", "otherwise")
+SCALE_COLUMNS = ("scale", "code", "label_vi", "label_en", "synonyms", "missing")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,12 @@ class Answer:
     def words(self) -> tuple[str, ...]:
         """Its labels and synonyms."""
         return (*self.labels.values(), *self.synonyms)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All that may stand for it: its code as a number, its words."""
+        number = f"{self.code:.15g}"
+        return (number, *([f"{number}.0"] if self.code.is_integer() else []), *self.words)
 
 
 @dataclass(frozen=True)
@@ -47,110 +58,179 @@ class Scale:
     @cached_property
     def spellings(self) -> dict[str, Answer]:
         """Every spelling that means an answer, folded: its code, its labels, its synonyms."""
-        return {
-            fold(spelling): answer
-            for answer in self.answers
-            for spelling in (*_number_texts(answer.code), *answer.words)
-        }
+        return {fold(spelling): answer for answer in self.answers for spelling in answer.spellings}
 
 
-def _number_texts(code: float) -> tuple[str, ...]:
-    return (f"{code:g}", f"{code:.1f}") if code.is_integer() else (f"{code:g}",)
+CHOSEN = Scale(
+    "chosen",
+    (
+        Answer(0.0, {"vi": "Không chọn", "en": "Not chosen"}, ("False",), None),
+        Answer(1.0, {"vi": "Chọn", "en": "Chosen"}, ("True", "x"), None),
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One column of the raw files."""
+    """One column of the raw files, or one answer of a question that takes several.
+
+    minimum, maximum: smallest and largest value, dates for dates. missing: codes of a number that are no number,
+    and their missing kind. relevant: when the question applies; constraint: what an answer must fulfil; both in
+    XLSForm's language. otherwise: what happens to an answer that breaks a rule, `stop` or `blank`. question: the
+    name of the question of which this is one answer, `choice`, chosen or not.
+    """
 
     name: str
     column: str
     type: str
     scale: Scale | None
-    minimum: float | None
-    maximum: float | None
+    minimum: float | date | None
+    maximum: float | date | None
     labels: Mapping[str, str]
     reverse: bool
     line: int
+    missing: Mapping[str, str] = field(default_factory=dict)
+    relevant: str = ""
+    constraint: str = ""
+    otherwise: str = "stop"
+    question: str | None = None
+    choice: Answer | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it has a smallest or largest value of its own."""
+        return self.minimum is not None or self.maximum is not None
 
 
 Codebook = Mapping[str, Variable]
 
 
-def read_codebook(folder: Path) -> tuple[Codebook, list[Problem]]:
-    """The variables of `codebook.csv` with the scales of `scales.csv`, by name, and every problem of both files.
+def read_codebook(rows: list[dict] | None, scale_rows: list[dict] | None) -> tuple[Codebook, list[Problem]]:
+    """The variables by name, from the rows of codebook.csv and scales.csv, and every problem of both.
 
-    Problems are unknown types and scales, codes that are not numbers, names or columns used twice, two answers
-    with one spelling. What could be read is returned beside them, so that other files can still be checked.
+    None stands for a file that could not be read. A question of type `multiple` becomes one variable an answer,
+    `<question>_<code>`: 1 chosen, 0 not. Problems are unknown types and scales, codes that are not numbers, names or
+    columns used twice, two answers with one spelling. What could be read is returned beside them, so that other
+    files can still be checked.
     """
-    scales, problems = _read_scales(folder)
-    unread = scales is None
-    scales = scales or {}
-    try:
-        rows = read_table(folder / "codebook.csv", "codebook.csv", _COLUMNS)
-    except DataError as error:
-        return {}, problems + list(error.problems)
-    if not rows:
-        problems.append(Problem("codebook.csv", "no_rows"))
-    if not (folder / "scales.csv").exists() and any(row["type"] == "scale" for row in rows):
+    scales, problems = _scales(scale_rows or [])
+    named = {row["scale"] for row in scale_rows or []}
+    scaled = [row for row in rows or [] if row["type"] in _SCALED]
+    if scale_rows == [] and scaled:
         problems.append(Problem("scales.csv", "file_missing"))
-        unread = True
     variables: dict[str, Variable] = {}
     columns: set[str] = set()
-    for row in rows:
-        line = row["line"]
+    if rows == []:
+        problems.append(Problem("codebook.csv", "no_rows"))
+    for row in rows or []:
 
-        def problem(key: str, column: str, line: int = line, **values: str) -> None:
+        def problem(key: str, column: str, line: int = row["line"], **values: str) -> None:
             problems.append(Problem("codebook.csv", key, values, line, column))
 
         column = row["column"] or row["variable"]
         if not (row["variable"].isascii() and row["variable"].isidentifier()):
             problem("variable_name", "variable", found=row["variable"])
-        if row["variable"] in variables:
-            problem("variable_twice", "variable", found=row["variable"])
         if fold(column) in columns:
             problem("codebook_column_twice", "column", found=column)
         if row["type"] not in TYPES:
             problem("type_unknown", "type", found=row["type"], expected=", ".join(TYPES))
-        if row["type"] == "scale" and row["scale"] not in scales and not unread:
+        if row["type"] in _SCALED and row["scale"] not in named and scale_rows:
             problem("scale_unknown", "scale", found=row["scale"], expected=nearest(row["scale"], scales))
         if row["reverse"] not in ("", "1"):
             problem("reverse_unknown", "reverse", found=row["reverse"])
-        bounds = {}
-        for bound in ("minimum", "maximum"):
-            try:
-                bounds[bound] = float(row[bound].replace(",", ".")) if row[bound] else None
-            except ValueError:
-                bounds[bound] = None
-                problem("not_a_number", bound, found=row[bound])
-        low, high = bounds["minimum"], bounds["maximum"]
-        if low is not None and high is not None and low > high:
-            problem("bounds_crossed", "minimum", found=row["minimum"], expected=row["maximum"])
-        if row["type"] in ("scale", "number") and not (row["label_vi"] and row["label_en"]):
+        if row["otherwise"] not in ("", *OTHERWISE):
+            problem("otherwise_unknown", "otherwise", found=row["otherwise"], expected=", ".join(OTHERWISE))
+        if row["type"] in (*_SCALED, "number") and not (row["label_vi"] and row["label_en"]):
             problem("label_missing", "label_vi, label_en", found=row["variable"])
+        low, high = (_bound(row, bound, problem) for bound in ("minimum", "maximum"))
+        if low is not None and high is not None and low > high:  # type: ignore[operator]
+            problem("bounds_crossed", "minimum", found=row["minimum"], expected=row["maximum"])
         columns.add(fold(column))
-        variables[row["variable"]] = Variable(
+        variable = Variable(
             name=row["variable"],
             column=column,
             type=row["type"],
-            scale=scales.get(row["scale"]) if row["type"] == "scale" else None,
+            scale=scales.get(row["scale"]) if row["type"] in _SCALED else None,
+            minimum=low,
+            maximum=high,
             labels={"vi": row["label_vi"], "en": row["label_en"]},
             reverse=row["reverse"] == "1",
-            line=line,
-            **bounds,
+            line=row["line"],
+            missing=_missing_codes(row, problem),
+            relevant=row["relevant"],
+            constraint=row["constraint"],
+            otherwise=row["otherwise"] or "stop",
         )
+        for single in _choices(variable) if variable.type == "multiple" else [variable]:
+            if single.name in variables:
+                problem("variable_twice", "variable", found=single.name)
+            variables[single.name] = single
     return variables, problems
 
 
-def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
-    """The scales by name, None where the file cannot be read, and what is wrong with it."""
-    path = folder / "scales.csv"
-    if not path.exists():
-        return {}, []
-    problems: list[Problem] = []
+def _bound(row: dict, bound: str, problem: Callable[..., None]) -> float | date | None:
+    if not row[bound]:
+        return None
+    if row["type"] in MOMENTS:
+        for style in ("%Y-%m-%d", "%d/%m/%Y"):
+            try:
+                return datetime.strptime(row[bound], style).date()
+            except ValueError:
+                continue
+        problem("not_a_date", bound, found=row[bound])
+        return None
     try:
-        rows = read_table(path, "scales.csv", _SCALE_COLUMNS)
-    except DataError as error:
-        return None, list(error.problems)
+        return float(row[bound].replace(",", "."))
+    except ValueError:
+        problem("not_a_number", bound, found=row[bound])
+        return None
+
+
+def _missing_codes(row: dict, problem: Callable[..., None]) -> dict[str, str]:
+    """`99=dont_know|.a=refused` as codes and kinds; only numbers have it, scales say it of their answers."""
+    found = {}
+    for part in filter(None, row["missing"].split("|")):
+        code, _, kind = (piece.strip() for piece in part.partition("="))
+        try:
+            found[code if _LETTERED.fullmatch(code) else f"{float(code.replace(',', '.')):.15g}"] = kind
+        except ValueError:
+            problem("not_a_number", "missing", found=code)
+        if kind not in MISSING_KINDS:
+            problem("missing_unknown", "missing", found=kind, expected=", ".join(MISSING_KINDS))
+    if found and row["type"] != "number":
+        problem("missing_not_number", "missing", found=row["missing"])
+    return found
+
+
+def _chosen(answer: Answer) -> Scale:
+    """Chosen or not; some exports write the answer itself where it was chosen."""
+    zero, one = CHOSEN.answers
+    own = tuple(spelling for spelling in answer.spellings if spelling not in (*zero.spellings, *one.spellings))
+    return replace(CHOSEN, answers=(zero, replace(one, synonyms=(*one.synonyms, *own))))
+
+
+def _choices(variable: Variable) -> list[Variable]:
+    """One variable for each answer that can be chosen."""
+    answers = variable.scale.answers if variable.scale else ()
+    return [
+        replace(
+            variable,
+            name=f"{variable.name}_{answer.code:g}".replace("-", "m").replace(".", "_"),
+            type="scale",
+            scale=_chosen(answer),
+            labels={
+                language: f"{variable.labels[language]}: {answer.labels[language]}" for language in variable.labels
+            },
+            question=variable.name,
+            choice=answer,
+        )
+        for answer in answers
+    ]
+
+
+def _scales(rows: list[dict]) -> tuple[dict[str, Scale], list[Problem]]:
+    """The scales by name, and what is wrong with them."""
+    problems: list[Problem] = []
     answers: dict[str, list[Answer]] = {}
     seen: dict[tuple[str, str], float] = {}
     for row in rows:
@@ -158,7 +238,8 @@ def _read_scales(folder: Path) -> tuple[dict[str, Scale] | None, list[Problem]]:
         try:
             code = float(row["code"].replace(",", "."))
         except ValueError:
-            problems.append(Problem("scales.csv", "not_a_number", {"found": row["code"]}, line, "code"))
+            key = "not_a_number" if row["code"] else "code_missing"
+            problems.append(Problem("scales.csv", key, {"found": row["code"]}, line, "code"))
             continue
         if row["missing"] and row["missing"] not in MISSING_KINDS:
             values = {"found": row["missing"], "expected": ", ".join(MISSING_KINDS)}
