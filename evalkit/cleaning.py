@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evalkit.coding import Coder, code_text
+from evalkit.codebook import Variable
+from evalkit.coding import Coder, code_text, line_of
 from evalkit.encodings import fold
 from evalkit.errors import Problem, nearest, raise_any
+from evalkit.grid import Raw
+from evalkit.privacy import check_columns
+from evalkit.rules import RULES, duplicates, foreign_problems, foreign_rows, not_applicable, violations
 from evalkit.study import Study
 
 LOG_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "rule", "reason")
@@ -28,6 +33,7 @@ class Survey:
     log: `row_id, variable, action, old_value, new_value, rule, reason`, one row a change of `coded`.
     flow: `wave, unit, issued, returned, dropped, valid`, counts of forms; issued is NaN where not declared.
     identifiers: the raw columns that were dropped because they identify people.
+    notices: what nobody needs to mend and everybody should know, of reading and cleaning.
     """
 
     responses: pd.DataFrame
@@ -37,23 +43,29 @@ class Survey:
     log: pd.DataFrame
     flow: pd.DataFrame
     identifiers: tuple[str, ...]
+    notices: tuple[Problem, ...] = ()
 
 
-def clean(raw: dict[str, pd.DataFrame], study: Study) -> Survey:
-    """Code the raw frames by the codebook and apply the decisions of corrections.csv.
+def clean(raw: Raw, study: Study) -> Survey:
+    """Code the raw frames by the codebook, apply the decisions of corrections.csv, then the rules of the codebook.
 
-    Raises DataError with every text that the codebook does not know, value out of range, unknown unit,
-    respondent twice in a wave, weight not above zero, and correction that does not fit, each with its place.
+    Raises DataError with every text that the codebook does not know, answer that breaks a rule and is not to be
+    blanked, unknown unit, respondent twice in a wave, form twice, header or totals row among the forms, weight not
+    above zero, and correction that does not fit, each with its place.
 
         survey = ek.clean(ek.read(study), study)
     """
     coder = Coder(study)
-    coded, kinds = coder.code(raw)
-    kept, kept_kinds, log, problems = _apply_corrections(coded, kinds, study, coder)
-    problems += coder.open_problems(log)
+    coded, kinds = coder.code(raw.frames)
+    kept, kept_kinds, decisions, problems = _apply_corrections(coded, kinds, study, coder)
+    kept, kept_kinds, blanked, broken = _apply_rules(kept, kept_kinds, study)
+    kept_kinds = _with_not_applicable(kept, kept_kinds, study)
+    log = pd.concat([decisions, blanked], ignore_index=True)
+    strange, notices = _check_forms(raw, kept, log, study)
+    problems += coder.open_problems(log, strange) + broken
     problems += _check_rows(kept, study, coder)
     problems += _check_counts(coded, kept, study)
-    raise_any(problems)
+    raise_any(map(study.locate, problems))
     survey = Survey(
         responses=kept.reset_index(drop=True),
         missing=_missing(kept, kept_kinds),
@@ -62,6 +74,7 @@ def clean(raw: dict[str, pd.DataFrame], study: Study) -> Survey:
         log=log,
         flow=_flow(coded, kept, study),
         identifiers=tuple(v.column for v in study.codebook.values() if v.type == "identifier"),
+        notices=(*study.notices, *raw.notices, *coder.notices, *notices),
     )
     _hold_contracts(survey)
     return survey
@@ -123,16 +136,19 @@ def _apply_corrections(
             changes.append((row.row_id, "", "drop_row", np.nan, np.nan, rule, row.reason))
             continue
         if row.variable in coder.keys:
-            column, lookup = coder.keys[row.variable]
-            before, old = coded.loc[row.row_id, column], lookup(row.old_value)[0]
-            new, missed, known = lookup(row.new_value)
+            column, wave = coder.keys[row.variable], waves[row.row_id.rpartition("-")[0]]
+            before, old = coded.loc[row.row_id, column], coder.key(column, row.old_value, wave)[0]
+            new, missed, known = coder.key(column, row.new_value, wave)
             if not new:
-                problem(missed, "new_value", found=row.new_value, **known)
+                values = {"found": row.new_value, "row": row.row_id, "variable": row.variable}
+                problem(missed, "new_value", **values | known)
             elif (None if pd.isna(before) else before) != (old or None):
                 problem("old_value_differs", "old_value", found=row.old_value, expected=_shown(before))
             else:
-                kept.loc[row.row_id, column] = new
-                changes.append((row.row_id, column, *_change(before, new), rule, row.reason))
+                for filled in coder.columns_of(row.variable):
+                    kept.loc[row.row_id, filled] = new
+                    change = _change(coded.loc[row.row_id, filled], new)
+                    changes.append((row.row_id, filled, *change, rule, row.reason))
             continue
         if row.variable not in items:
             expected = nearest(row.variable, [*items, *coder.keys])
@@ -159,18 +175,106 @@ def _apply_corrections(
     return kept, kinds, pd.DataFrame(changes, columns=list(LOG_COLUMNS), dtype=object), problems
 
 
+def _check_forms(
+    raw: Raw, kept: pd.DataFrame, log: pd.DataFrame, study: Study
+) -> tuple[dict[str, Problem], list[Problem]]:
+    """Rows that are no form of their own (a header or totals row, a form twice), and notices.
+
+    Forms that are alike in everything are one form entered twice only where something in them tells people apart.
+    """
+    strange: dict[str, Problem] = {}
+    notices = check_columns(raw.frames, study.codebook, {wave.code: wave.file for wave in study.declared.waves})
+    personal = [v.name for v in study.codebook.values() if v.type in ("identifier", "time")]
+    personal += [name for name in (study.declared.design.respondent,) if name]
+    items = [name for name, variable in study.codebook.items() if variable.scale or variable.type == "number"]
+    items = [name for name in items if name in kept]
+    dropped, stayed = set(log.loc[log["action"] == "drop_row", "row_id"]), {}
+    for wave in study.declared.waves:
+        frame = raw.frames[wave.code]
+        for problem in foreign_problems(foreign_rows(frame, study.codebook), wave.code, wave.file):
+            strange[problem.values["row"]] = problem
+        stayed[wave.code] = frame[[f"{wave.code}-{line}" not in dropped for line in frame.index]]
+    for row in duplicates(stayed, kept, items).itertuples():
+        wave, line, other = row.row_id.rpartition("-")[0], *map(line_of, (row.row_id, row.other))
+        values = {"row": row.row_id, "other": other}
+        if row.kind == "exact" and personal:
+            strange[row.row_id] = Problem(
+                study.wave(wave).file, "row_exact", values, line, sheet=study.wave(wave).sheet
+            )
+        else:
+            notices.append(study.wave(wave).problem("same_answers", values, line))
+    return {row: problem for row, problem in strange.items() if row not in dropped}, notices
+
+
+def _with_not_applicable(kept: pd.DataFrame, kinds: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The missing kinds, `not_applicable` where a question was left out because it did not apply."""
+    kinds = kinds.copy()
+    for variable, rows in not_applicable(kept, study.codebook).groupby("variable")["row_id"]:
+        rows = rows[kinds.loc[rows, variable].to_numpy() == "blank"]
+        kinds.loc[rows, variable] = "not_applicable"
+    return kinds
+
+
+def _apply_rules(
+    kept: pd.DataFrame, kinds: pd.DataFrame, study: Study
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[Problem]]:
+    """Answers that break a rule blanked where the codebook says so, their log; the others as problems.
+
+    An answer that a line of corrections.csv confirms breaks no rule. A blanked answer may free others of a rule, so
+    the rules are applied one kind after the other, as in `rules.RULES`, until nothing more is to be blanked.
+    """
+    kept, kinds, changes = kept.copy(), kinds.copy(), []
+    decided = pd.MultiIndex.from_frame(study.corrections[["row_id", "variable"]])
+    while True:
+        found = violations(kept, study.codebook)
+        found = found[~pd.MultiIndex.from_frame(found[["row_id", "variable"]]).isin(decided)]
+        blank = found[found["variable"].map(lambda name: study.codebook[name].otherwise == "blank")]
+        if blank.empty:
+            break
+        for row in blank[blank["rule"] == min(blank["rule"], key=RULES.index)].itertuples():
+            variable = study.codebook[row.variable]
+            changes.append(
+                (row.row_id, row.variable, *_change(kept.loc[row.row_id, row.variable], np.nan),
+                 f"codebook.csv:{variable.line}", _rule(variable, row.rule))
+            )  # fmt: skip
+            kept.loc[row.row_id, row.variable] = np.nan
+            kinds.loc[row.row_id, row.variable] = "not_applicable" if row.rule == "relevant" else "blank"
+    problems = []
+    for row in found[found["rule"].isin(["relevant", "constraint"])].itertuples():
+        variable = study.codebook[row.variable]
+        wave, _, line = row.row_id.rpartition("-")
+        values: dict[str, Any] = {
+            "found": _shown(kept.loc[row.row_id, row.variable]),
+            "expected": _rule(variable, row.rule),
+        }
+        values |= {"label": variable.labels, "row": row.row_id, "variable": row.variable}
+        problems.append(study.wave(wave).problem(f"rule_{row.rule}", values, int(line), variable.column))
+    return kept, kinds, pd.DataFrame(changes, columns=list(LOG_COLUMNS), dtype=object), problems
+
+
+def _rule(variable: Variable, rule: str) -> str:
+    """A rule as the codebook writes it."""
+    if rule == "range":
+        return f"{_shown(variable.minimum)}–{_shown(variable.maximum)}"
+    if rule == "codes":
+        return ", ".join(f"{answer.code:g}" for answer in variable.scale.answers) if variable.scale else ""
+    return getattr(variable, rule)
+
+
 def _shown(value: Any) -> str:
-    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, date):
+        return f"{value:%d/%m/%Y}"
+    return "" if value is None or pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_rows(kept: pd.DataFrame, study: Study, coder: Coder) -> list[Problem]:
     problems = []
-    roles, files = study.declared.design, {wave.code: wave.file for wave in study.declared.waves}
+    roles = study.declared.design
 
     def problem(row: str, key: str, variable: str, **values: Any) -> None:
         wave, _, line = row.rpartition("-")
         column = study.codebook[variable].column
-        problems.append(Problem(files[wave], key, values, int(line), column))
+        problems.append(study.wave(wave).problem(key, values, int(line), column))
 
     if roles.respondent:
         named = kept[kept["respondent"].notna()]
@@ -181,11 +285,10 @@ def _check_rows(kept: pd.DataFrame, study: Study, coder: Coder) -> list[Problem]
             problem(row.row_id, "respondent_twice", roles.respondent, other=other)
         placed = named[named["unit"].notna()]
         home = placed.drop_duplicates("respondent").set_index("respondent")
-        for row in placed.itertuples():
+        for row in placed[placed["unit"] != placed["respondent"].map(home["unit"])].itertuples():
             other = home.loc[row.respondent]
-            if other["unit"] != row.unit:
-                values = {"found": row.unit, "other": other["row_id"], "expected": other["unit"]}
-                problem(row.row_id, "respondent_two_units", roles.respondent, **values)
+            values = {"found": row.unit, "other": other["row_id"], "expected": other["unit"]}
+            problem(row.row_id, "respondent_two_units", roles.respondent, **values)
     if roles.cluster and roles.stratum:
         strata = kept.groupby(["unit", "cluster"])["stratum"].transform("nunique")
         for row in kept[strata > 1].itertuples():
@@ -200,7 +303,7 @@ def _check_rows(kept: pd.DataFrame, study: Study, coder: Coder) -> list[Problem]
 
 def _forms(coded: pd.DataFrame, kept: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Forms returned and valid by wave and unit; a unit that was corrected counts as corrected."""
-    unit = coded["unit"].where(~coded.index.isin(kept.index), kept["unit"].reindex(coded.index))
+    unit = kept["unit"].reindex(coded.index).fillna(coded["unit"])
     return coded.groupby(["wave", unit]).size(), kept.groupby(["wave", "unit"]).size()
 
 
@@ -226,8 +329,12 @@ def _check_counts(coded: pd.DataFrame, kept: pd.DataFrame, study: Study) -> list
 
 
 def _missing(kept: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
-    long = kinds.loc[kept.index].reset_index().melt("row_id", var_name="variable", value_name="kind")
-    return long.dropna(subset="kind").reset_index(drop=True)
+    kinds = kinds.loc[kept.index]
+    parts = [
+        pd.DataFrame({"row_id": kind.index, "variable": name, "kind": kind.astype("str").to_numpy()})
+        for name, kind in ((name, kinds[name].dropna()) for name in kinds)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _flow(coded: pd.DataFrame, kept: pd.DataFrame, study: Study) -> pd.DataFrame:

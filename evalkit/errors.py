@@ -19,7 +19,7 @@ class Problem:
     """One thing wrong, at one place in the user's own files.
 
     `key` names the message in the catalogue, `values` fills it, labels in both languages. The place is a file and,
-    as far as they are known, a line as the user's editor or Excel counts it, and a column or key.
+    as far as they are known, a sheet, a cell (C4), a line as the user's editor or Excel counts it, a column or key.
     """
 
     file: str
@@ -27,6 +27,8 @@ class Problem:
     values: dict[str, Any] = field(default_factory=dict)
     line: int | None = None
     column: str | None = None
+    sheet: str | None = None
+    cell: str | None = None
 
     def message(self, language: Language) -> str:
         """The problem in one line.
@@ -35,10 +37,9 @@ class Problem:
         'codebook.csv, line 3: the file is empty; it must have a header row and data.'
         """
         place = [self.file]
-        if self.line is not None:
-            place.append(text("place_line", language, line=self.line))
-        if self.column is not None:
-            place.append(text("place_column", language, column=self.column))
+        for part in ("sheet", "cell", "line", "column"):
+            if getattr(self, part) is not None:
+                place.append(text(f"place_{part}", language, **{part: getattr(self, part)}))
         values = {name: v[language] if isinstance(v, Mapping) else v for name, v in self.values.items()}
         return f"{', '.join(place)}: {text(self.key, language, **values)}"
 
@@ -51,20 +52,26 @@ class DataError(Exception):
         super().__init__(self.message("en"))
 
     def message(self, language: Language) -> str:
-        """All problems, one a line; what one cause repeats over many lines is said once, with the lines."""
-        groups: dict[Any, list[Problem]] = {}
-        for problem in self.problems:
-            alike = (problem.file, problem.key, problem.column, str(problem.values.get("found")))
-            groups.setdefault(alike if problem.line is not None else id(problem), []).append(problem)
-        lines = []
-        for first, *others in groups.values():
-            line = first.message(language)
-            if others:
-                shown = ", ".join(str(other.line) for other in others[:MOST_LINES])
-                more = " …" if len(others) > MOST_LINES else ""
-                line += " " + text("same_problem", language, count=len(others), lines=shown + more)
-            lines.append(line)
-        return "\n".join(lines)
+        """All problems, as `in_words` says them."""
+        return in_words(self.problems, language)
+
+
+def in_words(problems: Iterable[Problem], language: Language) -> str:
+    """Problems or notices, one a line; what one cause repeats over many places is said once, with the places."""
+    groups: dict[Any, list[Problem]] = {}
+    for problem in problems:
+        alike = (problem.file, problem.sheet, problem.key, problem.column, str(problem.values.get("found")))
+        placed = problem.line is not None or problem.cell is not None
+        groups.setdefault(alike if placed else id(problem), []).append(problem)
+    lines = []
+    for first, *others in groups.values():
+        line = first.message(language)
+        if others:
+            shown = ", ".join(str(other.cell or other.line) for other in others[:MOST_LINES])
+            more = " …" if len(others) > MOST_LINES else ""
+            line += " " + text("same_problem", language, count=len(others), lines=shown + more)
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def raise_any(problems: Iterable[Problem]) -> None:
@@ -75,9 +82,10 @@ def raise_any(problems: Iterable[Problem]) -> None:
 
 
 def nearest(found: str, known: Iterable[str]) -> str:
-    """The known name most like what was found, for a proposal; all where none is alike and they are few."""
+    """The known name most like what was found, for a proposal; where none is alike the first of all."""
     names = {fold(str(name)): str(name) for name in known}
     close = difflib.get_close_matches(fold(found), names, n=1, cutoff=0.6)
     if close:
         return names[close[0]]
-    return ", ".join(names.values()) if len(names) <= MOST_NAMES else "–"
+    more = " …" if len(names) > MOST_NAMES else ""
+    return ", ".join(list(names.values())[:MOST_NAMES]) + more or "–"

@@ -1,9 +1,10 @@
 import unicodedata
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
-from conftest import CORRECTIONS, cases
+from conftest import CODEBOOK, CORRECTIONS, FILES, cases
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,8 @@ from evalkit.coding import code_text
 CELLS = r"""
 Bình thường,KB => Binh thuong,KB
     raw/sau.csv, line 3, "Câu 1": the answer "Binh thuong" is not in the scale (Officials are courteous); nearest:
-        "Bình thường". Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id sau-3,
-        variable q1).
+        "Bình thường" → 2? Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id
+        sau-3, variable q1).
 34,3, => 34,7,
     raw/sau.csv, line 5, "Câu 1": the code 7 is outside the scale (Officials are courteous); codes: 1, 2, 3, 98, 99.
         Look at the form and write the decision into corrections.csv (row_id sau-5, variable q1).
@@ -26,15 +27,18 @@ Bình thường,KB => Binh thuong,KB
     raw/sau.csv, line 5, "Tuổi": the number "34.000" can be read in two ways (decimals or thousands); declare decimal
         = "," or "." for this wave in study.toml.
 34,3, => ba tư,3,
-    raw/sau.csv, line 5, "Tuổi": "ba tư" is not a number.
+    raw/sau.csv, line 5, "Tuổi": "ba tư" is not a number (Age); look at the form and write the decision into
+        corrections.csv (row_id sau-5, variable tuoi).
 02/11/2026,34 => 02/12/2026,34
     raw/sau.csv, line 5, "Ngày": the date 02/12/2026 is outside the days in the field 02/11/2026–27/11/2026; look at
         the form and write the decision into corrections.csv (row_id sau-5, variable ngay).
 02/11/2026,34 => 11/27/2026,34
-    raw/sau.csv, line 5, "Ngày": "11/27/2026" is not a date; day/month/year is needed, within 02/11/2026–27/11/2026.
+    raw/sau.csv, line 5, "Ngày": "11/27/2026" is a date only with the month first; if the whole column is so, declare
+        dates = "mdy" for this wave, else correct it in corrections.csv (valid: 02/11/2026–27/11/2026).
 H6,DC => H6,xã Thuận Hưng
     raw/sau.csv, line 7, "Đơn vị": the unit "xã Thuận Hưng" is not in study.toml; nearest: xã Thuận Hòa. Add the
-        spelling to the unit's names, or write the decision into corrections.csv.
+        spelling at the end of the unit's names, or write the decision into corrections.csv (row_id sau-7, variable
+        don_vi).
 H6,DC,Ấp 2 => H6,DC,
     raw/sau.csv, line 7, "Ấp": the cell is empty; a value is needed.
 H2,xã => H1,xã
@@ -72,7 +76,7 @@ sau-2,tuoi,set,41,410,Xem phiếu =>
         decision into corrections.csv (row_id sau-2, variable tuoi).
 sau-2,q1,set,3,Hòa nhả,Xem phiếu =>
     corrections.csv, line 2, "new_value": the answer "Hòa nhả" is not in the scale (Officials are courteous); nearest:
-        "Hòa nhã". Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id sau-2,
+        "Hòa nhã" → 3? Add it to the synonyms in scales.csv, or write the decision into corrections.csv (row_id sau-2,
         variable q1).
 sau-2,tuoi,set,41,42,Xem phiếu\nsau-2,,drop_row,,,Phiếu trùng =>
     corrections.csv, line 3, "row_id": the row "sau-2" already has another decision on the same answer; keep one.
@@ -127,11 +131,11 @@ def test_tone_placement_never_changes_a_code(make_study):
         (None, {"12,5": 12.5, "12.5": 12.5, "1.234,5": 1234.5, "1,234.5": 1234.5, " 45 ": 45}),
         (None, {"0,125": 0.125, "1234,567": 1234.567, "-1.234,5": -1234.5, "1 234 567": 1234567, "": "blank"}),
         (None, {"1.234": "number_ambiguous", "1,234": "number_ambiguous", "12,345": "number_ambiguous"}),
-        (".", {"1.234": 1.234, "1,234": 1234, "1,234.5": 1234.5, "1.234,5": "not_a_number"}),
-        (",", {"1.234": 1234, "1,234": 1.234, "1.234,5": 1234.5, "12.5": "not_a_number"}),
-        (None, dict.fromkeys(["12,5 phút", "1,5,6", "12,34.5", "1.2345,6", "12,", "~5", "nan"], "not_a_number")),
+        (".", {"1.234": 1.234, "1,234": 1234, "1,234.5": 1234.5, "1.234,5": "cell_not_a_number"}),
+        (",", {"1.234": 1234, "1,234": 1.234, "1.234,5": 1234.5, "12.5": "cell_not_a_number"}),
+        (None, dict.fromkeys(["12,5 phút", "1,5,6", "12,34.5", "1.2345,6", "12,", "~5", "nan"], "cell_not_a_number")),
         (None, {"1.234.567": 1234567, "1,234,567": 1234567}),
-        (None, {"30 35": "not_a_number", "1 234": 1234}),
+        (None, {"30 35": "cell_not_a_number", "1 234": 1234}),
     ],
 )
 def test_numbers_are_read_in_both_styles_and_never_guessed(nga_bay, decimal, readings):
@@ -254,3 +258,88 @@ def test_a_decision_may_mend_a_key(make_study, messages, sau, decision, column, 
     row = decision.partition(",")[0]
     assert survey.responses.set_index("row_id").loc[row, column] == value
     assert survey.log["variable"].tolist() == [column]
+
+
+RULED = CODEBOOK.replace("label_en,reverse", "label_en,reverse,relevant,otherwise").replace(
+    "q1,Câu 1,scale,hoa_nha,,,Cán bộ hòa nhã,Officials are courteous,",
+    "q1,Câu 1,scale,hoa_nha,,,Cán bộ hòa nhã,Officials are courteous,,,blank",
+).replace("Officials are harsh,1", "Officials are harsh,1,${q1} = 3,blank")  # fmt: skip
+
+
+def ruled(make_study, **files):
+    return ek.check(make_study(codebook=RULED, **files))[1]
+
+
+@pytest.mark.parametrize("above", ["HN,1", "BT,1"])
+def test_a_rule_never_hangs_on_another_form(make_study, above):
+    """Row 3 has the code 7 in q1, blanked; whether q2 applied is then unknown: its 2 stays, whatever row 2 says."""
+    found = ruled(make_study, sau=[("Hòa nhã,1", above), ("Bình thường,KB", "7,2")])
+    row = found.responses.set_index("row_id").loc["sau-3"]
+    assert np.isnan(row["q1"]) and row["q2"] == 2
+    kinds = found.missing.set_index(["row_id", "variable"])["kind"]
+    assert kinds["sau-3", "q1"] == "blank" and ("sau-3", "q2") not in kinds
+    assert (("sau-2", "q2") in kinds) == (above == "BT,1")
+    if above == "BT,1":
+        assert kinds["sau-2", "q2"] == "not_applicable"
+        assert ["sau-2", "q2", "blank", 1.0] in found.log[
+            ["row_id", "variable", "action", "old_value"]
+        ].values.tolist()
+
+
+@pytest.mark.parametrize("spelling", ["99.00", "099", "+99"])
+def test_a_code_is_known_in_every_way_to_write_the_number(make_study, spelling):
+    found = ruled(make_study, sau=("Bình thường,KB", f"Bình thường,{spelling}"))
+    kinds = found.missing.set_index(["row_id", "variable"])["kind"]
+    assert kinds["sau-3", "q2"] == "dont_know" and not (found.log["row_id"] == "sau-3").any()
+
+
+def test_a_unit_that_is_also_the_cluster_is_one_cluster_however_it_is_spelt(make_study):
+    found = ek.check(make_study(study=('cluster = "ap"', 'cluster = "don_vi"')))[1].responses
+    assert (found["cluster"] == found["unit"]).all()
+
+
+def test_a_corrected_key_reaches_every_column_that_it_fills(make_study):
+    decided = ("sau-3,ma_ho,set,H2,H9", "sau-4,don_vi,set,007,TD", "truoc-4,don_vi,set,007,TD")
+    corrections = CORRECTIONS + "".join(f"{decision},Ghi nhầm\n" for decision in decided)
+    study = [('cluster = "ap"', 'stratum = "don_vi"'), ("returned = { TD = 2 }\n", "")]
+    found = ek.check(make_study(study=study, corrections=corrections))[1]
+    rows = found.responses.set_index("row_id")
+    assert rows.loc["sau-3", "cluster"] == rows.loc["sau-3", "respondent"] != rows.loc["truoc-3", "respondent"]
+    assert rows.loc["sau-4", ["unit", "stratum"]].tolist() == ["TD", "TD"]
+    changed = found.log[found.log["row_id"] == "sau-3"]["variable"].tolist()
+    assert sorted(changed) == ["cluster", "respondent"]
+
+
+@pytest.mark.parametrize("cell", ["0912345678", "079123456789"])
+def test_a_number_that_may_be_somebodys_reaches_no_record(make_study, cell):
+    corrections = CORRECTIONS + f"sau-3,q1,set,{cell},BT,Gõ nhầm ô\nsau-3,tuoi,blank,{cell},,Gõ nhầm ô\n"
+    found = ek.check(make_study(corrections=corrections, sau=("52,Bình thường,KB", f"{cell},{cell},KB")))[1]
+    shown = " ".join(frame.to_csv() for frame in (found.mapping, found.log, found.coded, found.responses))
+    assert cell.lstrip("0") not in shown and "[?]" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026/11/03 8:05:33 SA GMT+7", "2026-11-03 08:05:33"),
+        ("03/11/2026 1:05 CH", "2026-11-03 13:05"),
+        ("2026-11-03T08:05:00.000+07:00", "2026-11-03 08:05"),
+        ("2026-11-03T23:30:00Z", "2026-11-04 06:30"),
+        ("46329.5", "2026-11-03 12:00"),
+        ("03/11/2026 13:05 SA", None),
+        ("03/11/2026 10:30:75", None),
+        ("03/11/2026", None),
+    ],
+)
+def test_moments_as_forms_and_tools_write_them(make_study, messages, text, moment):
+    """Excel's day 46329 is 3 November 2026."""
+    codebook = CODEBOOK.replace("ngay,Ngày,date", "ngay,Ngày,time")
+    before = FILES["truoc"][1].replace(",05/01/2026,", ",05/01/2026 8:00,")
+    after = FILES["sau"][1].replace(",02/11/2026,", ",02/11/2026 8:00,")
+    after = after.replace("Ấp 2,02/11/2026 8:00,52", f"Ấp 2,{text},52")
+    folder = make_study(codebook=codebook, sau=after, truoc=before)
+    if moment is None:
+        assert "is no moment" in messages(folder)[0]
+        return
+    found = ek.check(folder)[1].responses.set_index("row_id")
+    assert found.loc["sau-3", "ngay"] == pd.Timestamp(moment)

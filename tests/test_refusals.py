@@ -141,7 +141,9 @@ def test_an_excel_error_is_no_blank_answer(make_study, messages, tmp_path):
     book = load_workbook(folder / "raw" / "sau.xlsx")
     book.active["G3"] = "#N/A"
     book.save(folder / "raw" / "sau.xlsx")
-    assert messages(folder) == ["raw/sau.xlsx, line 3: the cell G3 holds the error #N/A; mend it in Excel and save."]
+    assert messages(folder) == [
+        'raw/sau.xlsx, sheet "Sheet": the error #N/A stands in the cells G3 (count: 1); mend it in Excel and save.'
+    ]
 
 
 def test_a_corrected_unit_counts_where_it_belongs(make_study):
@@ -156,7 +158,7 @@ def test_one_cause_in_many_rows_is_one_message(make_study):
         ek.check(make_study(sau=lambda text: text.replace(",TD,", ",Xã Lạ,").replace(",DC,", ",Xã Lạ,")))
     assert sum(problem.key == "unit_unknown" for problem in error.value.problems) == 2
     (line,) = [line for line in error.value.message("en").splitlines() if "Xã Lạ" in line]
-    assert line.startswith('raw/sau.csv, line 2, "Đơn vị"') and line.endswith("1 more lines: 7.")
+    assert line.startswith('raw/sau.csv, line 2, "Đơn vị"') and line.endswith("1 more: 7.")
 
 
 def test_reversed_items_are_drawn_worst_first_and_apart(nga_bay, survey):
@@ -172,7 +174,7 @@ def test_reversed_items_are_drawn_worst_first_and_apart(nga_bay, survey):
     assert axes.figure.legends[0].get_texts()[0].get_text() == "Very satisfied"
     with pytest.raises(ValueError):
         ek.figures.answers({"q1_1": shares, "q1_2": shares}, study, "en")
-    assert "(reversed)" in ek.tables.tree(study, "en").loc[1, "Made of"]
+    assert "(reversed)" in ek.record_tables.tree(study, "en").loc[1, "Made of"]
 
 
 @pytest.mark.parametrize(("arms", "chosen", "words"), [
