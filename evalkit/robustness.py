@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.calibration import Calibration
-from evalkit.cleaning import Survey
+from evalkit.cleaning import Survey, replay
 from evalkit.comparison import raked
 from evalkit.effects import make_effects, with_intervals
 from evalkit.estimation import Contrasts, domain_means
@@ -19,6 +19,7 @@ from evalkit.indicators import scale_ends, score
 from evalkit.licence import compares, items_of
 from evalkit.ordinal import superiority
 from evalkit.sample import ARMS, Sample, contrasts
+from evalkit.screening import FORM_RULES, flagged, screen
 from evalkit.study import PERIODS, Study
 from evalkit.unit_effects import concluded
 from evalkit.units import compare_units
@@ -46,7 +47,8 @@ class Way:
 def specifications(survey: Survey, study: Study) -> pd.DataFrame:
     """Effects: the result on the first primary outcome in every way of `Way`, the planned one first.
 
-    data: `cleaned`, `uncorrected` (no decision of corrections.csv), `complete` (all items of the plan answered).
+    data: `cleaned`; `uncorrected` (neither a decision of corrections.csv nor a rule of the codebook), `unruled` (the
+    decisions only); `unflagged` (without any form that screening flags); `complete` (every item answered).
     dont_know: `missing` or `middle` of the scale. weighting: `units` or `people` count once, or `raked`. scoring:
     `mean` (or the native value), `share` of scores above the middle of the scale, `ordinal` (twice the superiority
     less one, in percent). estimator: `people` (linearised) or `units` (t). Estimand `specification`; the last rows
@@ -57,9 +59,11 @@ def specifications(survey: Survey, study: Study) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     name, frames = study.plan.primary[0], {}
-    for way in _ways(survey, study):
+    suspicious = _flagged(survey, study)
+    ways = list(_ways(survey, study, suspicious))
+    for way in ways:
         if (way.data, way.dont_know) not in frames:
-            sample = _sample(survey, study, way)
+            sample = _sample(survey, study, way, suspicious)
             frames[way.data, way.dont_know] = sample, _calibration(sample)
         sample, calibration = frames[way.data, way.dont_know]
         found = _result(sample, way, calibration)
@@ -77,7 +81,7 @@ def specifications(survey: Survey, study: Study) -> pd.DataFrame:
     effects = make_effects(rows)
     same = effects[["estimate", "std_error", "df"]].round(9).duplicated()
     effects = with_intervals(effects[~same].reset_index(drop=True), study.plan.confidence_level)
-    if effects.empty or effects.loc[0, "contrast"] != next(_ways(survey, study)).words:
+    if effects.empty or effects.loc[0, "contrast"] != ways[0].words:
         return make_effects([])
     words |= {"method": "specification curve", "unit": "count"}
     agree, counts = agreeing(effects), []
@@ -109,13 +113,15 @@ def shared_choices(found: pd.DataFrame) -> list[tuple[str, str]]:
     return [(name, apart[name].iloc[0]) for name in apart if apart[name].nunique() == 1 and every[name].nunique() > 1]
 
 
-def _ways(survey: Survey, study: Study) -> Iterator[Way]:
+def _ways(survey: Survey, study: Study, suspicious: set[str]) -> Iterator[Way]:
     """All ways that differ on this study, the planned one first."""
     node, items = study.index[study.plan.primary[0]], items_of(study, study.plan.primary[0])
     compared = compares(study)
     first = "units" if any(study.design.arms.values()) else "people"
     kinds = survey.missing[survey.missing["variable"].isin(items)]["kind"]
-    data = ["cleaned", *(["uncorrected"] if len(study.corrections) else [])]
+    data = ["cleaned", *(["uncorrected"] if len(survey.log) else [])]
+    data += ["unruled"] if 0 < _by_rules(survey).sum() < len(survey.log) else []
+    data += ["unflagged"] if suspicious else []
     data += ["complete"] if study.declared.study.row == "questionnaire" else []
     unsure = ["missing", *(["middle"] if node.aggregate == "mean" and (kinds == "dont_know").any() else [])]
     weighting = [first, "people" if first == "units" else "units", *(["raked"] if study.design.composition else [])]
@@ -127,7 +133,19 @@ def _ways(survey: Survey, study: Study) -> Iterator[Way]:
             yield Way(*way[1:], way[0])
 
 
-def _sample(survey: Survey, study: Study, way: Way) -> Sample:
+def _by_rules(survey: Survey) -> pd.Series:
+    """Which changes of the log the codebook's rules made."""
+    return survey.log["rule"].str.startswith("codebook.csv")
+
+
+def _flagged(survey: Survey, study: Study) -> set[str]:
+    """The forms with any flag of screening."""
+    if study.declared.study.row != "questionnaire":
+        return set()
+    return flagged(screen(survey.responses, study, missing=survey.missing), rules=FORM_RULES)
+
+
+def _sample(survey: Survey, study: Study, way: Way, suspicious: set[str]) -> Sample:
     """The scores of the primary outcome in one way to clean."""
     name = study.plan.primary[0]
     frame = survey.responses
@@ -135,6 +153,10 @@ def _sample(survey: Survey, study: Study, way: Way) -> Sample:
         coded = survey.coded
         drawn = coded[["unit", "cluster", "stratum"]].notna().all(axis=1) & (coded["weight"] > 0)
         frame = coded[drawn].reset_index(drop=True)
+    if way.data == "unruled":
+        frame = replay(survey.coded, survey.log[~_by_rules(survey)])
+    if way.data == "unflagged":
+        frame = frame[~frame["row_id"].isin(suspicious)].reset_index(drop=True)
     if way.dont_know == "middle":
         frame = frame.copy()
         unsure = survey.missing[survey.missing["kind"] == "dont_know"]

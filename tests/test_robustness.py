@@ -57,11 +57,11 @@ def test_other_ways_of_nga_bay_are_those_of_compare(found, effects):
 
 
 def test_every_choice_is_crossed_with_every_other(found):
-    """Three data × two readings of don't-know × three scores, by units in 2 and by people in 3 weightings."""
-    assert counts(found)[1] == len(ways(found)) == 3 * 2 * 3 * (2 + 3)
+    """Four data × two readings of don't-know × three scores, by units in 2 and by people in 3 weightings."""
+    assert counts(found)[1] == len(ways(found)) == 4 * 2 * 3 * (2 + 3)
     parts = found[found["estimand"] == SPECIFICATION]["contrast"].str.split("|", expand=True)
     assert [set(parts[at]) for at in range(4)] == [
-        {"cleaned", "uncorrected", "complete"}, {"missing", "middle"}, {"units", "people", "raked"},
+        {"cleaned", "uncorrected", "unflagged", "complete"}, {"missing", "middle"}, {"units", "people", "raked"},
         {"mean", "share", "ordinal"},
     ]  # fmt: skip
 
