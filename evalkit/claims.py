@@ -16,7 +16,7 @@ from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
 from evalkit.unit_effects import RELIABILITIES
 from evalkit.units import MOST_ASSIGNMENTS
-from evalkit.values import Values, exactly, too_few, unit_words
+from evalkit.values import Values, exactly, hidden_groups, unit_words
 
 Direction = Literal["higher", "lower", "none"]
 
@@ -98,6 +98,8 @@ def _expected_sentences(values: Values) -> list[str]:
     """What units picked for their scores would have changed by without any pilot."""
     sentences = []
     for indicator in values.study.plan.primary:
+        if hidden_groups(values.effects, values.study, indicator).get("pilot", False):
+            continue
         expected = [
             row.iloc[0]
             for reliability in RELIABILITIES
@@ -148,7 +150,7 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
     language, study = values.language, values.study
     before, after = (values.row(indicator, group, "level", period, "linearised") for period in ("before", "after"))
     change = values.row(indicator, group, "change", CHANGE, "linearised")
-    if too_few(change.to_frame().T, study).item():
+    if hidden_groups(values.effects, study, indicator)[group]:
         hidden = text("claim_hidden", language, group=text(f"in_group_{group}", language))
         return Claim(indicator, group, "level", "none", hidden)
     filled = {
@@ -195,6 +197,9 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     alpha = 1 - unit_t["conf_level"] + 1e-12
     decisive = unit_t if by_t else placebo
     supported = decisive["p_adjusted"] <= alpha
+    if hidden_groups(values.effects, study, indicator)[BETWEEN]:
+        hidden = text("claim_hidden", language, group=text("in_comparison", language))
+        return Claim(indicator, BETWEEN, "did", "none", hidden)
     if pd.isna(unit_t["estimate"]):
         hidden = text("claim_no_answers", language, group=text("in_comparison", language))
         return Claim(indicator, BETWEEN, "did", "none", hidden)

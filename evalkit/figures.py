@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
 
 from evalkit.comparison import FIXED
+from evalkit.disclosure import suppress, suppress_groups
 from evalkit.indicators import alike
 from evalkit.language import Language, label, number, text
 from evalkit.licence import licence
@@ -23,7 +24,7 @@ from evalkit.robustness import SPECIFICATION, choices
 from evalkit.sample import ARMS, BETWEEN, CHANGE, DID, Sample, pairs
 from evalkit.study import Study
 from evalkit.units import shock_curve
-from evalkit.values import Values, group_label, too_few, unit_words
+from evalkit.values import Values, group_label, hidden_differences, unit_words, visible
 
 # Okabe & Ito's blue and vermilion: told apart by colour-blind people, and in grey by lightness and by shape.
 BEFORE, AFTER, PILOT, COMPARISON, INK = "#56B4E9", "#004D7A", "#D55E00", "#4D4D4D", "#222222"
@@ -51,7 +52,7 @@ def use_style() -> None:
 
 
 def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
-    """Forms issued → returned → valid → analysed, before and after; `counts` from `tables.flow_counts`."""
+    """Forms issued → returned → valid → analysed, before and after; `counts` from `record_tables.flow_counts`."""
     periods = counts["wave"].map(study.design.periods)
     # Where a unit's count was not declared, no total can be shown for the stage.
     totals = counts.groupby(periods)[list(_STAGES)].agg(lambda column: column.sum(skipna=False))
@@ -76,7 +77,8 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     """Answers before and after as diverging bars around the middle answer, don't-know beside them.
 
     `shares`: item → `indicators.answer_shares`, items of one scale and direction, see `indicators.alike`. The worst
-    answer stands on the left: of reversed items that is the highest code.
+    answer stands on the left: of reversed items that is the highest code. Answers of too few people, and those from
+    which they would follow, are one dotted part: at the left end where all are on that side, else at the right.
     """
     items = list(shares)
     (same,) = alike(tuple(items), study.codebook)  # two scales would share one legend
@@ -89,13 +91,18 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     axes = _axes(0.85 * len(items) + 1.6)
     left, right = 0.0, 134.0
     rows, labels = [], []
+    few = {item: _few_answers(shares[item], study) for item in items}
     for position, item in enumerate(items):
         for offset, period in enumerate(("before", "after")):
             at = position + (offset - 0.5) * 0.42
             found = shares[item][shares[item]["period"] == period]
             valid = found[found["kind"] == "answer"].set_index("code")["share"].reindex(codes)
+            unseen = few[item].reindex(codes)
+            together, worst = valid[unseen].sum(), not unseen.iloc[len(codes) // 2 :].any()
+            valid = valid.mask(unseen, 0.0)
             start = -valid.iloc[: len(codes) // 2].sum() - (valid.iloc[len(codes) // 2] / 2 if len(codes) % 2 else 0)
-            left = min(left, start)
+            left = min(left, start - together * worst)
+            outside = start - together
             for code, colour in zip(codes, colours, strict=True):
                 axes.barh(at, valid[code], height, left=start, color=colour, edgecolor="white", linewidth=0.6)
                 if valid[code] >= 7:
@@ -103,10 +110,15 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
                     axes.text(start + valid[code] / 2, at, f"{valid[code]:.0f}", ha="center", va="center",
                               fontsize=7.5, color=ink)  # fmt: skip
                 start += valid[code]
-            unsure = found.loc[found["kind"] == "dont_know", "share"].sum()
+            if together:
+                place = outside if worst else start
+                axes.barh(at, together, height, left=place, facecolor="none", edgecolor=INK, linestyle=":")
+            unsure = found[found["kind"] == "dont_know"]
+            unknown = _few_people(unsure["n"], study)
+            unsure = unsure.loc[~unknown, "share"].sum()
             right = max(right, 126 + unsure)
             axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white")
-            axes.text(119 + unsure, at, f"{unsure:.0f}", va="center", fontsize=7.5)
+            axes.text(119 + unsure, at, "·" if unknown.any() else f"{unsure:.0f}", va="center", fontsize=7.5)
             rows.append(at)
             labels.append(text(f"period_{period}", language))
         wrapped = fill(label(study.codebook[item].labels, language), 40)
@@ -123,6 +135,9 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
         Patch(facecolor=_MISSING, hatch="////", edgecolor="white")
     ]
     names = [label(answer.labels, language) for answer in ordered] + [text("kind_dont_know", language)]
+    if any(hidden.any() for hidden in few.values()):
+        handles.append(Patch(facecolor="none", edgecolor=INK, linestyle=":"))
+        names.append(text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
     axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     return _finish(axes, study, language)
 
@@ -140,7 +155,7 @@ def levels(
 
     Unless `changes`, the two levels stand apart, without a line between them and without intervals.
     """
-    found = _visible(effects, study)
+    found = visible(effects, study)
     found = found[(found["estimand"] == "level") & found["contrast"].isin(["before", "after"])]
     rows = [(indicator, group) for indicator in indicators for group in groups]
     axes = _axes(0.42 * len(rows) + 1.3)
@@ -185,6 +200,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
     ]
     present = [kind for kind in kinds if ((effects["group"] == kind[0]) & (effects["estimand"] == kind[1])).any()]
     axes = _axes((0.3 + 0.24 * len(present)) * len(indicators) + 1.3)
+    effects = visible(effects, study)
     for order, (group, estimand, contrast, method, marker, colour) in enumerate(present):
         chosen = effects[
             (effects["group"] == group) & (effects["estimand"] == estimand)
@@ -208,7 +224,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
 
 def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
     """The change of every unit, sorted: is the pilots' change unusual among units?"""
-    effects = _visible(effects, study)
+    effects = visible(effects, study)
     rows = effects[
         (effects["indicator"] == indicator)
         & (effects["estimand"] == "change")
@@ -237,7 +253,7 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     """The level wave by wave: the mean of each arm, or of all, and every unit that is no pilot in grey."""
     waves = study.declared.waves
     order = [wave.code for wave in waves]
-    found = _visible(effects, study)
+    found = visible(effects, study, waves=True)
     found = found[(found["indicator"] == indicator) & (found["estimand"] == "level")]
     table = (
         found[found["contrast"].isin(order)].pivot(index="contrast", columns="group", values="estimate").loc[order]
@@ -265,6 +281,9 @@ UNLIKE = 0.1  # standardised differences above this are commonly called an imbal
 
 def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
     """Standardised differences of the two periods' respondents; `frame` from `comparability.composition`."""
+    frame = frame.assign(
+        standardised_difference=frame["standardised_difference"].mask(hidden_differences(frame, study))
+    )
     table = frame.drop_duplicates(["group", "variable"]).pivot(
         index="variable", columns="group", values="standardised_difference"
     )
@@ -287,8 +306,8 @@ def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
 def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indicator: str, group: str) -> Axes | None:
     """Of the same people in one group: the answer before (rows) and after (columns) to one question, in percent.
 
-    None for an indicator that is not one question on a scale, without a panel, and with fewer pairs than the smallest
-    cell shown.
+    Small cells are hidden, and those from which they would follow with the totals of rows and columns. None for an
+    indicator that is not one question on a scale, without a panel, and with fewer pairs than the smallest cell shown.
     """
     node, sample = study.index[indicator], Sample(scores, study.design, {indicator: study.index[indicator]})
     scale = study.codebook[node.items[0]].scale if len(node.items) == 1 and node.aggregate == "mean" else None
@@ -304,7 +323,9 @@ def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indic
     points = 100 * np.abs(codes - codes[0]) / abs(codes[-1] - codes[0])
     first, second = (np.round(sample.values[found[period], 0], 6) for period in ("before", "after"))
     shares = 100 * transition_shares(first, second, np.round(points, 6).tolist())
-    few = (shares > 0) & (shares * len(found) / 100 < study.declared.privacy.minimum_cell - 1e-9)
+    few = _few_pairs(np.round(shares * len(found) / 100).astype(int), study)
+    if few is None:
+        return None
     axes = _axes(3.4)
     axes.imshow(
         np.where(few, 0, shares),
@@ -462,10 +483,33 @@ def _end_labels(axes: Axes, words: list[str], ends: list[tuple[float, str]]) -> 
         )  # fmt: skip
 
 
-def _visible(effects: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Effects without the numbers of those that rest on too few answers: their rows stay empty."""
-    numbers = ["estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted"]
-    return effects.assign(**effects[numbers].mask(too_few(effects, study)))
+def _few_answers(shares: pd.DataFrame, study: Study) -> pd.Series:
+    """By code: which answers are not drawn."""
+    counts = shares[shares["kind"] == "answer"].pivot(index="code", columns="period", values="n")
+    return suppress_groups(counts, study.declared.privacy.minimum_cell) & (study.declared.study.row != "record")
+
+
+def _few_people(counts: pd.Series, study: Study) -> pd.Series:
+    few = (counts > 0) & (counts < study.declared.privacy.minimum_cell)
+    return few & (study.declared.study.row != "record")
+
+
+def _few_pairs(counts: np.ndarray, study: Study) -> np.ndarray | None:
+    """Which cells are not drawn; None where no choice is safe.
+
+    In a panel without losses the totals are the answers that `answers` draws, except those hidden there.
+    """
+    minimum = study.declared.privacy.minimum_cell
+    table = np.vstack([counts, counts.sum(axis=0)])
+    table = np.column_stack([table, table.sum(axis=1)])
+    drawn = ~suppress_groups(pd.DataFrame({"before": table[:-1, -1], "after": table[-1, :-1]}), minimum).to_numpy()
+    known = np.zeros(table.shape, dtype=bool)
+    known[:-1, -1] = known[-1, :-1] = drawn
+    known[-1, -1] = True
+    try:
+        return suppress(pd.DataFrame(table), minimum, known=pd.DataFrame(known)).to_numpy()[:-1, :-1]
+    except ValueError:
+        return None
 
 
 def _axes(height: float) -> Axes:
@@ -512,3 +556,32 @@ def _finish(axes: Axes, study: Study, language: Language) -> Axes:
             text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
         )
     return axes
+
+
+def screening(flags: pd.DataFrame, study: Study, language: Language) -> Axes | None:
+    """How many flags of each rule in each unit and interviewer, so that a person can look; `flags` from `screen`.
+
+    None where nothing was flagged.
+    """
+    if flags.empty:
+        return None
+    places = flags[["unit", "interviewer"]].astype(object)
+    places = list(places.where(places.notna(), None).itertuples(index=False, name=None))
+    rules = list(dict.fromkeys(flags.sort_values("rule", kind="stable")["rule"]))
+    rows = sorted(set(places), key=lambda place: (place[0] is None, place[0] or "", place[1] or ""))
+    counts = np.zeros((len(rows), len(rules)))
+    for place, rule in zip(places, flags["rule"], strict=True):
+        counts[rows.index(place), rules.index(rule)] += 1
+    axes = _axes(0.32 * len(rows) + 2.6)
+    ramp = mpl.colors.LinearSegmentedColormap.from_list("", ["white", AFTER])
+    axes.imshow(counts, cmap=ramp, vmin=0, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            axes.text(column, row, number(float(count), 0, language), ha="center", va="center",
+                      color="white" if count > 0.55 * counts.max() else INK)  # fmt: skip
+    names = [fill(text(f"screening_rule_{rule}", language), 18) for rule in rules]
+    axes.set_xticks(range(len(rules)), names, rotation=90 if len(rules) > 4 else 0)
+    labels = [(study.unit_label(unit, language) if unit else "", who or "") for unit, who in rows]
+    axes.set_yticks(range(len(rows)), [" – ".join(filter(None, parts)) or "–" for parts in labels])
+    axes.tick_params(length=0)
+    return _finish(axes, study, language)

@@ -25,6 +25,7 @@ from evalkit.planning import (
 from evalkit.sample import Sample
 from evalkit.study import Study
 from evalkit.units import variance_components
+from evalkit.values import main_hidden
 
 RESPONDENTS = (30, 60, 120, 240, 480)
 MORE = (6, 12, 18)  # comparison units beside the pilots of the study
@@ -175,13 +176,14 @@ def prospects(effects: pd.DataFrame, sample: Sample, study: Study) -> pd.DataFra
     a whole unit in one wave, as the study estimates it, NaN for people, and where that is 0 the upper end of its
     interval in rows of its own; `change`, `floor` and `df` as `planning.Detectable`; `room`, how far the scale goes
     beyond the level before; `unit`, of the change. No rows for records, none about units where shocks cannot be
-    told, none with fewer respondents than clusters. The change of units is that of the t test: with the placebo
+    told, none with fewer respondents than clusters, none at all where the group of the conclusion is hidden, see
+    `values.hidden_groups`. The change of units is that of the t test: with the placebo
     comparison, which the sentence needs too, its power is below .80, see `planning.minimum_detectable_change`.
 
         frame = ek.prospects.prospects(effects, sample, study)
     """
     survey = _surveyed(sample, study)
-    if survey is None:
+    if survey is None or main_hidden(effects, study, study.plan.primary[0]):
         return pd.DataFrame(columns=PROSPECTS)
     room, unit = _room(effects, study), _unit(effects, study)
     sizes = sorted({size for size in RESPONDENTS if size >= (survey.clusters or 1)} | {asked(survey)})

@@ -8,8 +8,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from evalkit.effects import KEY
+from evalkit.disclosure import suppress_groups
+from evalkit.effects import KEY, select
 from evalkit.language import Language, label, number, text
+from evalkit.licence import compares
+from evalkit.sample import BETWEEN, CHANGE
 from evalkit.study import Study
 
 _UNITS = {
@@ -18,6 +21,7 @@ _UNITS = {
     "percent": "unit_percent",
 }
 P_DECIMALS = 3
+_NUMBERS = ["estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted"]
 SIGNED = ("change", "did", "pre-period did", "regression to the mean", "log odds ratio")
 
 
@@ -52,6 +56,89 @@ def too_few(effects: pd.DataFrame, study: Study) -> pd.Series:
     return effects[["n_before", "n_after"]].min(axis=1) < study.declared.privacy.minimum_cell
 
 
+def hidden_groups(effects: pd.DataFrame, study: Study, indicator: str, *, waves: bool = False) -> pd.Series:
+    """Which groups of an indicator no table, figure or sentence shows: the only place that decides it.
+
+    effects: of `compare`. waves: for levels wave by wave. Returns True or False by group: those that rest on too few
+    answers, the units from which such a one would follow through the mean of its arm, and the difference between
+    arms where an arm is hidden, since less the change of the other arm it is the hidden one.
+    """
+    changes = select(effects, indicator=indicator, estimand="change", contrast=CHANGE, method="linearised")
+    rows = changes.set_index("group")
+    few = too_few(rows, study)
+    if few.any():
+        few |= _with_others(rows[["n_before", "n_after"]], study).reindex(few.index, fill_value=False)
+    if waves:
+        few |= _hidden_by_wave(effects, study, indicator).reindex(few.index, fill_value=False)
+    return pd.concat([few, pd.Series({BETWEEN: few.reindex(["pilot", "comparison"], fill_value=False).any()})])
+
+
+def _hidden_by_wave(effects: pd.DataFrame, study: Study, indicator: str) -> pd.Series:
+    """A group is hidden in all waves where it is in one, for the level of a period is the mean of its waves."""
+    found = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "level")]
+    found = found[found["contrast"].isin(list(study.design.periods))]
+    few = too_few(found, study).groupby(found["group"]).any()
+    if few.any():
+        sizes = found.assign(n=found[["n_before", "n_after"]].min(axis=1)).pivot(
+            index="group", columns="contrast", values="n"
+        )
+        few |= _with_others(sizes, study).reindex(few.index, fill_value=False)
+    return few
+
+
+def _with_others(sizes: pd.DataFrame, study: Study) -> pd.Series:
+    """The units of few answers and those from which they would follow; `sizes` by group and period or wave."""
+    arms = study.design.arms
+    return suppress_groups(sizes[sizes.index.isin(list(arms))], study.declared.privacy.minimum_cell, pools=arms)
+
+
+def visible(effects: pd.DataFrame, study: Study, *, waves: bool = False) -> pd.DataFrame:
+    """Effects without the numbers of hidden groups, see `hidden_groups`: their rows stay, empty."""
+    few = too_few(effects, study)
+    for indicator, rows in effects.groupby("indicator"):
+        hidden = hidden_groups(effects, study, indicator, waves=waves)
+        few[rows.index] |= rows["group"].isin(hidden.index[hidden])
+    return effects.assign(**effects[_NUMBERS].mask(few))
+
+
+def main_group(effects: pd.DataFrame, study: Study, indicator: str) -> str:
+    """The group that the conclusion on an indicator is about: the difference between arms, the pilots, or all."""
+    if compares(study, indicator) and ((effects["indicator"] == indicator) & (effects["estimand"] == "did")).any():
+        return BETWEEN
+    return "pilot" if "pilot" in set(effects["group"]) else "all"
+
+
+def main_hidden(effects: pd.DataFrame, study: Study, indicator: str) -> bool:
+    """Whether the conclusion on an indicator rests on a hidden group, so that no way to reach it may be shown."""
+    return bool(hidden_groups(effects, study, indicator).get(main_group(effects, study, indicator), False))
+
+
+def hidden_panel(effects: pd.DataFrame, study: Study, indicator: str, group: str) -> bool:
+    """Whether too few people of a group were lost, or met again, to show what sets them apart.
+
+    The change of those seen twice less that of all is the share lost times their difference before.
+    """
+    lost = select(effects, indicator=indicator, group=group, estimand="lost")
+    if lost.empty or study.declared.study.row == "record":
+        return False
+    asked, again = lost["n_before"].iloc[0], lost["n_after"].iloc[0]
+    return any(0 < count < study.declared.privacy.minimum_cell for count in (asked - again, again))
+
+
+def hidden_answers(frame: pd.DataFrame, study: Study) -> pd.Series:
+    """Rows of `comparability.composition` with few people, and the answers from which such a one would follow."""
+    counts, minimum = frame[["n_before", "n_after"]], study.declared.privacy.minimum_cell
+    few = ((counts > 0) & (counts < minimum)).any(axis=1)
+    for _, part in frame[frame["kind"] == "scale"].groupby(["group", "variable"]):
+        few[part.index] = suppress_groups(counts.loc[part.index], minimum)
+    return few
+
+
+def hidden_differences(frame: pd.DataFrame, study: Study) -> pd.Series:
+    """Rows of `comparability.composition` whose variable is hidden as a whole: its distance tells of the few too."""
+    return hidden_answers(frame, study).groupby([frame["group"], frame["variable"]]).transform("all")
+
+
 def shown(value: float, decimals: int, language: Language, *, sign: bool = False) -> str:
     """A number for a reader; an en dash where there is none."""
     return number(value, decimals, language, sign=sign) if np.isfinite(value) else "–"
@@ -83,7 +170,7 @@ class Values:
     def row(self, indicator: str, group: str, estimand: str, contrast: str, method: str) -> pd.Series:
         """The one effect with this key; KeyError where there is none."""
         key = (indicator, group, estimand, contrast, method)
-        found = self.effects.loc[(self.effects[list(KEY)] == list(key)).all(axis=1)]
+        found = select(self.effects, **dict(zip(KEY, key, strict=True)))
         if found.empty:
             raise KeyError(key)
         return found.iloc[0]
@@ -92,7 +179,7 @@ class Values:
         """The effects of an estimand, all methods; none where there are none."""
         wanted = {"indicator": indicator, "group": group, "estimand": estimand}
         wanted |= {"contrast": contrast} if contrast else {}
-        return self.effects.loc[(self.effects[list(wanted)] == list(wanted.values())).all(axis=1)]
+        return select(self.effects, **wanted)
 
     def shown(self, effect: pd.Series, column: str = "estimate") -> str:
         """A column of an effect as a reader meets it."""
@@ -114,3 +201,9 @@ class Values:
         """A column of an effect as Markdown, bound to the effect's key."""
         key = "|".join([*(effect[name] for name in KEY), column])
         return f'<span class="value" data-effect="{escape(key)}">{self.shown(effect, column)}</span>'
+
+
+def titled(rows: list[dict[str, str]], language: Language) -> pd.DataFrame:
+    """Rows with message keys as columns → a frame with titled columns."""
+    frame = pd.DataFrame(rows)
+    return frame.rename(columns=lambda key: text(f"column_{key}", language))

@@ -219,8 +219,10 @@ def test_shocks_of_zero_are_no_evidence_of_none(effects, sample, nga_bay, frame)
     assert frame.query("claim == 'units'")["shock_sd"].nunique() == 1
     unknown = prospects(shocked(effects, np.nan, np.inf), sample, nga_bay)
     assert set(unknown["claim"]) == {"people"}
-    assert ek.tables.planning_sentences(unknown, nga_bay, "en", respondents=130)[0].endswith("estimated here.")
-    assert (ek.tables.planning(unknown, nga_bay, "en", respondents=130)["For units like these"] == "–").all()
+    assert ek.planning_tables.planning_sentences(unknown, nga_bay, "en", respondents=130)[0].endswith(
+        "estimated here."
+    )
+    assert (ek.planning_tables.planning(unknown, nga_bay, "en", respondents=130)["For units like these"] == "–").all()
     largest = ek.figures.planning(
         prospects(shocked(effects, 0.0, 4.5), sample, nga_bay), nga_bay, "en", respondents=130
     )
@@ -282,12 +284,12 @@ def test_needed_is_enough(effects, sample, nga_bay):
 def test_two_pilots_alone_are_out_of_reach(frame, nga_bay, sample):
     respondents = asked(observed(sample, "hai_long"))
     for language, words in (("vi", "không đạt được"), ("en", "out of reach")):
-        table = ek.tables.planning(frame, nga_bay, language, respondents=respondents)
+        table = ek.planning_tables.planning(frame, nga_bay, language, respondents=respondents)
         assert table.iloc[0, 0].startswith("2 ") and table.iloc[0, 3] == words
         assert not (table.iloc[1:] == words).any(axis=None)
     alone = frame.query("comparisons == 0 & claim == 'units'")
     assert alone["change"].max() > alone["room"].iloc[0]
-    sentences = ek.tables.planning_sentences(frame, nga_bay, "en", respondents=respondents)
+    sentences = ek.planning_tables.planning_sentences(frame, nga_bay, "en", respondents=respondents)
     floor = f"{alone['floor'].iloc[0]:.1f}"
     assert f"no change below {floor} points can be detected" in sentences[0]
     assert f"room for {alone['room'].iloc[0]:.1f} points" in sentences[1]
@@ -303,10 +305,10 @@ def test_designs_that_can_never_be_told_say_so(effects, nga_bay, scores, pilots,
     units = list(study.design.arms)
     sample = Sample(scores[scores["unit"].isin(units)], study.design, study.index)
     found = prospects(effects, sample, study)
-    table = ek.tables.planning(found, study, "en", respondents=asked(observed(sample, "hai_long")))
+    table = ek.planning_tables.planning(found, study, "en", respondents=asked(observed(sample, "hai_long")))
     own = table[table["Units"] == ek.prospects.design_label(pilots, comparisons, "en")]
     assert own["For units like these"].item() == "out of reach"
-    said = ek.tables.planning_sentences(found, study, "en", respondents=asked(observed(sample, "hai_long")))
+    said = ek.planning_tables.planning_sentences(found, study, "en", respondents=asked(observed(sample, "hai_long")))
     assert ("no change that the scale has room for can be detected" if comparisons else "no change can be") in said[
         -1
     ] + said[0]
@@ -314,13 +316,13 @@ def test_designs_that_can_never_be_told_say_so(effects, nga_bay, scores, pilots,
 
 def test_assumptions_are_those_of_the_survey(frame, nga_bay, sample):
     model = observed(sample, "hai_long")
-    table = ek.tables.assumptions(model, frame, nga_bay, "en").set_index("Quantity")["Value"]
+    table = ek.planning_tables.assumptions(model, frame, nga_bay, "en").set_index("Quantity")["Value"]
     assert table["Respondents a unit and wave"] == "130" and table["Clusters a unit"] == "7"
     assert table["Intracluster correlation (ICC)"] == f"{model.icc:.3f}"
     assert table["Design effect of clusters and weights"] == f"{observed_design_effect(model):.2f}"
-    other = ek.tables.assumptions(replace(model, cluster_correlation=None, overlap=0), frame, nga_bay, "en")
+    other = ek.planning_tables.assumptions(replace(model, cluster_correlation=None, overlap=0), frame, nga_bay, "en")
     assert "the waves visited different clusters" in other["Value"].tolist()
-    without = set(table.index) - set(ek.tables.assumptions(Survey(50, 20), frame, nga_bay, "en")["Quantity"])
+    without = set(table.index) - set(ek.planning_tables.assumptions(Survey(50, 20), frame, nga_bay, "en")["Quantity"])
     assert without == {
         "Clusters a unit",
         "Intracluster correlation (ICC)",
@@ -343,12 +345,12 @@ def test_sample_sizes_stand_beside_who_answered(nga_bay, sample, scores):
     assert (found["share"] < found["yamane"]).all() and (found["corrected"] > found["yamane"]).all()
     counted = scores[scores["hai_long"].notna() & (scores["wave"] == "truoc")].groupby("unit").size()
     assert found["before"].tolist() == counted[found["unit"]].tolist()
-    table = ek.tables.sample_sizes(found, nga_bay, "vi")
+    table = ek.planning_tables.sample_sizes(found, nga_bay, "vi")
     assert table.iloc[0].tolist()[:3] == ["xã Hiệp Lợi", "9.435", "384"]
 
 
 def test_needed_is_shown_with_its_goal(effects, sample, nga_bay):
-    table = ek.tables.needed(needed(effects, sample, nga_bay), nga_bay, "vi")
+    table = ek.planning_tables.needed(needed(effects, sample, nga_bay), nga_bay, "vi")
     assert table.iloc[1].tolist()[:4] == ["5 điểm", "cho các đơn vị tương tự", "2,2", "không đạt được"]
 
 
@@ -359,7 +361,7 @@ def test_declared_costs_add_up(nga_bay):
     found = costs(nga_bay, 6, years=2, interviews=250)
     by_hand = [2 * 45e6, 6 * 38e6, 6 * 2 * 15e6, 6 * 2 * 6e6, 6 * 250 * 60e3]
     assert found["cost"].tolist() == by_hand
-    table = ek.tables.costs(found, nga_bay, "vi", units=6)
+    table = ek.planning_tables.costs(found, nga_bay, "vi", units=6)
     shown = [int(cell.replace(".", "")) for cell in table["Thành tiền (đồng)"]]
     assert shown[:-2] == by_hand and shown[-2:] == [sum(by_hand), round(sum(by_hand) / 6)]
     assert table["Khoản mục"].tolist()[-2:] == ["Tổng cộng", "Bình quân một đơn vị"]
@@ -371,7 +373,7 @@ def test_a_study_without_costs_or_sources_shows_none(nga_bay):
     bare = redeclared(
         nga_bay, costs=tuple(cost.model_copy(update={"source": None}) for cost in nga_bay.declared.costs)
     )
-    assert list(ek.tables.costs(costs(bare, 6), bare, "en", units=6)) == [
+    assert list(ek.planning_tables.costs(costs(bare, 6), bare, "en", units=6)) == [
         "Item", "For each", "Quantity", "Unit cost (VND)", "Cost (VND)",
     ]  # fmt: skip
 

@@ -11,15 +11,15 @@ import evalkit as ek
 
 
 def test_flow_counts_close(survey, scores, nga_bay):
-    counts = ek.tables.flow_counts(survey, scores, nga_bay)
+    counts = ek.record_tables.flow_counts(survey, scores, nga_bay)
     assert (counts["returned"] == counts["valid"] + counts["dropped"]).all()
     assert (counts["analysed"] <= counts["valid"]).all()
     assert counts["returned"].sum() == len(survey.coded)
 
 
 def test_the_response_rate_is_that_of_valid_forms(survey, scores, nga_bay):
-    table = ek.tables.flow(survey, scores, nga_bay, "en")
-    counts = ek.tables.flow_counts(survey, scores, nga_bay)
+    table = ek.record_tables.flow(survey, scores, nga_bay, "en")
+    counts = ek.record_tables.flow_counts(survey, scores, nga_bay)
     assert table["Valid/issued (%)"].tolist() == [f"{100 * valid / 150:.1f}" for valid in counts["valid"]]
     # A commune that became a ward between the surveys is called as on the day.
     assert table["Place"][[0, 8]].tolist() == ["Hiệp Lợi commune", "Hiệp Lợi ward"]
@@ -45,7 +45,9 @@ def test_without_licence_no_difference_is_shown(effects, nga_bay):
 def test_small_cells_are_suppressed(effects, nga_bay):
     few = effects.assign(n_before=4.0)
     table = ek.tables.effects(few, nga_bay, "en", groups=["HL", "A"], indicators=["cchc"])
-    assert (table[["Answers before / after", "Before", "After", "Difference"]] == "hidden (under 5)").all(axis=None)
+    assert (table[["Answers before / after", "Before", "After", "Difference"]] == "hidden (groups under 5)").all(
+        axis=None
+    )
 
 
 def test_did_shows_both_intervals_and_the_placebo_p(effects, nga_bay):
@@ -55,20 +57,20 @@ def test_did_shows_both_intervals_and_the_placebo_p(effects, nga_bay):
 
 
 def test_decisions_give_their_reasons(nga_bay):
-    table = ek.tables.decisions(nga_bay, "vi")
+    table = ek.record_tables.decisions(nga_bay, "vi")
     assert len(table) == len(nga_bay.corrections) == 4
     assert table["Giá trị cũ"].tolist().count("340") == 1
     assert (table["Lý do"].str.len() > 10).all()
 
 
 def test_record_sentence_closes(survey, nga_bay):
-    assert ek.tables.record_sentence(survey, nga_bay, "en").startswith(
+    assert ek.record_tables.record_sentence(survey, nga_bay, "en").startswith(
         "2,162 rows were read from the raw files: 2,160 kept, 2 dropped; 2 decisions on single answers."
     )
 
 
 def test_tree_names_roles_and_items(nga_bay):
-    table = ek.tables.tree(nga_bay, "en")
+    table = ek.record_tables.tree(nga_bay, "en")
     assert table["Role"].tolist() == ["primary", *["secondary"] * 6, *["for information"] * 7]
 
 
@@ -91,7 +93,7 @@ def replanned(study, **plan):
 
 def test_screened_outcomes_are_called_so(nga_bay):
     study = replanned(nga_bay, secondary=(), screening=("cchc",))
-    assert ek.tables.tree(study, "en")["Role"].tolist()[:2] == ["primary", "screened"]
+    assert ek.record_tables.tree(study, "en")["Role"].tolist()[:2] == ["primary", "screened"]
 
 
 class TestComposition:
@@ -113,7 +115,7 @@ class TestComposition:
         frame = ek.comparability.composition(survey.responses, nga_bay).head(1)
         frame = frame.assign(before=12.3, after=45.6, n_before=before, n_after=after)
         table = ek.tables.composition(frame, nga_bay, "en")
-        assert table.loc[0, ["Before", "After"]].tolist() == ["hidden (under 5)"] * 2
+        assert table.loc[0, ["Before", "After"]].tolist() == ["hidden (groups under 5)"] * 2
 
     def test_a_cell_of_nobody_or_of_five_is_shown(self, survey, nga_bay):
         frame = ek.comparability.composition(survey.responses, nga_bay).head(1)
@@ -206,3 +208,46 @@ def test_a_panel_says_whether_people_were_sought_again(scores, nga_bay):
     twice = scores.groupby("respondent")["wave"].nunique().eq(2).sum()
     (sentence,) = ek.tables.panel_sentences(scores, nga_bay, "en")
     assert f"{twice:,} answered both times" in sentence
+
+
+class TestWhatIsHiddenCannotBeReckoned:
+    def test_the_smallest_other_unit_of_the_arm_is_hidden_too(self, effects, nga_bay):
+        few = effects.assign(n_after=effects["n_after"].mask(effects["group"] == "C", 4.0))
+        table = ek.tables.effects(few, nga_bay, "en", groups=list(nga_bay.design.arms), indicators=["cchc"])
+        hidden = table["Before"] == "hidden (groups under 5)"
+        rows = few[(few["indicator"] == "cchc") & (few["estimand"] == "change") & (few["method"] == "linearised")]
+        others = rows.set_index("group").loc[["A", "B", "D", "E", "F"], "n_after"]
+        names = [nga_bay.unit_label(unit, "en") for unit in ("C", others.idxmin())]
+        assert sorted(table.loc[hidden, "Place"]) == sorted(names)
+
+    def test_nothing_between_arms_is_shown_where_one_is_hidden(self, effects, nga_bay):
+        few = effects.assign(n_before=effects["n_before"].mask(effects["group"] == "pilot", 4.0))
+        table = ek.tables.did(few, nga_bay, "en", indicators=["hai_long"])
+        assert (
+            table.columns.tolist() == ek.tables.did(effects, nga_bay, "en", indicators=["hai_long"]).columns.tolist()
+        )
+        assert (table.iloc[0, 1:] == "hidden (groups under 5)").all()
+
+    def test_two_rare_answers_of_too_few_people_hide_a_third(self, survey, nga_bay):
+        frame = ek.comparability.composition(survey.responses, nga_bay)
+        education = frame[(frame["group"] == "pilot") & (frame["variable"] == "hoc_van")].index
+        rare = frame.copy()
+        rare.loc[education, "n_before"] = [1, 2, 40, 9, 70]
+        table = ek.tables.composition(rare, nga_bay, "en")
+        assert (table.loc[education, "Before"] == "hidden (groups under 5)").tolist() == [
+            True,
+            True,
+            False,
+            True,
+            False,
+        ]
+
+    def test_a_rare_answer_is_not_counted_by_its_spellings(self, survey, nga_bay):
+        sex = survey.mapping["variable"] == "gioi_tinh"
+        counts = survey.mapping["count"].where(~(sex & (survey.mapping["code"] == 1)), 0)
+        counts[counts[sex].idxmin()] = 3
+        table = ek.record_tables.spellings(
+            replace(survey, mapping=survey.mapping.assign(count=counts)), nga_bay, "en"
+        )
+        assert table.iloc[:2, -1].tolist() == ["hidden (groups under 5)"] * 2
+        assert not table.iloc[2:, -1].str.startswith("hidden").any()
