@@ -82,7 +82,8 @@ class Where(Declared):
 class Wave(Declared):
     """`[[waves]]`: one survey: its file, its days in the field, and who could be asked how.
 
-    The optional declarations decide whether two waves may be compared; see `claims`. `wording`: item → the version
+    `encoding`, `decimal` and `dates` (day or month first) overrule what the reader finds or could not know. The other
+    optional declarations decide whether two waves may be compared; see `claims`. `wording`: item → the version
     of its wording, `all` for those not named.
     """
 
@@ -92,7 +93,9 @@ class Wave(Declared):
     file: Words
     sheet: str | None = None
     where: Where | None = None
+    encoding: Literal["utf-8", "utf-16", "cp1258", "tcvn3", "vni", "viscii"] | None = None
     decimal: Literal[",", "."] | None = None
+    dates: Literal["dmy", "mdy"] | None = None
     field_start: date
     field_end: date
     target_population: Labels | None = None
@@ -105,10 +108,17 @@ class Wave(Declared):
     issued: Mapping[str, Annotated[int, Field(ge=0)]] = {}
     returned: Mapping[str, Annotated[int, Field(ge=0)]] = {}
 
+    def problem(
+        self, key: str, values: dict[str, Any], line: int | None = None, column: str | None = None
+    ) -> Problem:
+        """A problem or notice at a place of the wave's file."""
+        return Problem(self.file, key, values, line, column, self.sheet)
+
 
 class Roles(Declared):
     """`[design]`: which variable plays which part, how people were drawn, and how the pilot units were chosen.
 
+    interviewer, started, ended, duration (minutes): how the form was filled in, for screening.
     composition: variables that describe the respondents. followed: whether all respondents of the first survey were
     sought again. whole_clusters: whether everybody in a drawn cluster was asked. single_cluster: what a stratum with
     one cluster means, see `estimation.domain_means`.
@@ -119,6 +129,10 @@ class Roles(Declared):
     cluster: str | None = None
     stratum: str | None = None
     weight: str | None = None
+    interviewer: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    duration: str | None = None
     composition: Annotated[tuple[str, ...], Field(strict=False)] = ()
     followed: bool = False
     whole_clusters: bool = False
@@ -171,22 +185,70 @@ class Declaration(Declared):
     costs: Annotated[tuple[Cost, ...], Field(strict=False)] = ()
 
 
-class Node(Declared):
-    """`[[node]]` of `index.toml`: one indicator, made of items or of other nodes.
-
-    `mean`: items put on 0–100 by their scale's ends, then averaged over those answered. `share`: 100 where the
-    one item's code is at least `at_least`, else 0. `value`: one variable in its own unit.
-    """
+class TreeNode(Declared):
+    """What the nodes of all trees have: a code, a label, and what they are made of, by their `aggregate`."""
 
     code: Code
     label: Labels
-    aggregate: Literal["mean", "share", "pooled", "value"]
+    aggregate: str
     items: Annotated[tuple[str, ...], Field(strict=False)] = ()
     children: Annotated[tuple[str, ...], Field(strict=False)] = ()
     minimum_answered: Annotated[float, Field(ge=0, le=1)] = 1.0
     at_least: float | None = None
     unit: Labels | None = None
     decimals: Annotated[int, Field(ge=0, le=8)] = 1
+    direction: Literal["higher", "lower"] = "higher"
+    weights: Mapping[str, Annotated[float, Field(gt=0, le=100)]] = {}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the node is made of: items or other nodes."""
+        return self.items + self.children
+
+
+class Node(TreeNode):
+    """`[[node]]` of `index.toml`: one indicator, made of items or of other nodes.
+
+    `mean`: items put on 0–100 by their scale's ends, then averaged over those answered. `weighted_mean`: the same
+    with `weights` in percent. `share`: 100 where the one item's code is at least `at_least`, else 0. `value`: one
+    variable in its own unit. `target`: the level to reach, from below, or from above where `direction` is `lower`.
+    """
+
+    aggregate: Literal["mean", "weighted_mean", "share", "pooled", "value"]
+    target: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+class Band(Declared):
+    """A grade from `at_least` up to the next band's `at_least`, that one excluded; the lowest band has none."""
+
+    code: Words
+    label: Labels
+    at_least: float | None = None
+
+
+class IndexNode(TreeNode):
+    """`[[node]]` of a published index (`data/indices/*.toml`), evaluated on rows of area and year.
+
+    `sum`: of all parts. `weighted_mean`: times `factor`. `pooled`: the sum of `items`, without that of `less`, in
+    percent of the sum of `of`. `minmax`: 1–10 between `low` and `high` (not declared: the least and greatest of the
+    year). `points`: up to `maximum`; `bonus` points stand outside the total's maximum, `evidence` says that none
+    are given without proof. `bands`: the grade of one part. `first_year`, `last_year`: a code may stand again for
+    other years.
+    """
+
+    aggregate: Literal["mean", "weighted_mean", "value", "sum", "pooled", "minmax", "points", "bands"]
+    first_year: int | None = None
+    last_year: int | None = None
+    factor: Annotated[float, Field(gt=0)] = 1.0
+    less: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    of: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    low: float | None = None
+    high: float | None = None
+    maximum: Annotated[float, Field(gt=0)] | None = None
+    bonus: bool = False
+    evidence: bool = False
+    bands: Annotated[tuple[Band, ...], Field(strict=False)] = ()
+    note: Labels | None = None
 
 
 class Tree(Declared):

@@ -101,7 +101,7 @@ def test_scores_stay_within_0_and_100_and_turn_with_the_scale(rows):
 def test_the_design_comes_first_and_responses_are_left_as_they_were(survey, nga_bay):
     before = survey.responses.copy()
     scores = ek.score(survey.responses, nga_bay.index, nga_bay.codebook, keep=("tuoi", "q7"))
-    design = ["row_id", "wave", "unit", "respondent", "cluster", "stratum", "weight"]
+    design = ["row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight"]
     nodes = [
         column for code, node in nga_bay.index.items()
         for column in ([code, f"{code}/answers"] if node.aggregate == "pooled" else [code])
@@ -159,3 +159,50 @@ def test_answer_shares_of_the_pilot_sum_to_100(survey, nga_bay):
 def test_a_scale_of_one_answer_cannot_be_scored(make_study, messages):
     others = [("BT|Tạm,", "BT|Tạm,not_applicable"), ("HN|Lịch sự,", "HN|Lịch sự,not_applicable")]
     assert messages(make_study(scales=others)) != []
+
+
+def test_weights_count_and_are_of_what_was_answered():
+    frame = pd.DataFrame({"a": [4, 4, NAN], "b": [0, NAN, NAN]})
+    node = {"code": "x", "aggregate": "weighted_mean", "items": ("a", "b"), "weights": {"a": 25.0, "b": 75.0}}
+    assert scored(frame, node)["x"].tolist() == approx([25, NAN, NAN], nan_ok=True)
+    assert scored(frame, node | {"minimum_answered": 0.5})["x"].tolist() == approx([25, 100, NAN], nan_ok=True)
+
+
+def test_weights_of_children():
+    nodes = [
+        {"code": "x", "items": ("a",)},
+        {"code": "y", "items": ("b",)},
+        {"code": "all", "aggregate": "weighted_mean", "children": ("x", "y"), "weights": {"y": 90.0, "x": 10.0}},
+    ]
+    assert scored(pd.DataFrame({"a": [4], "b": [0]}), *nodes)["all"].tolist() == approx([10])
+
+
+MORE_NODES = """
+[[node]]
+code = "tren"
+label = { vi = "Trên", en = "Above" }
+aggregate = "weighted_mean"
+children = ["thai_do", "duoi"]
+weights = { thai_do = 60.0, duoi = 30.0 }
+
+[[node]]
+code = "duoi"
+label = { vi = "Dưới", en = "Below" }
+aggregate = "mean"
+children = ["tren"]
+
+[[node]]
+code = "hai_lan"
+label = { vi = "Hai lần", en = "Twice" }
+aggregate = "mean"
+items = ["q1", "q1"]
+"""
+
+
+def test_weights_cycles_and_items_twice_are_all_said_by_check(make_study, messages):
+    assert messages(make_study(index=lambda text: text + MORE_NODES)) == [
+        'index.toml, "node tren": the child "duoi" is itself made of this node (a cycle); remove one of the two '
+        "directions.",
+        'index.toml, "node tren": the weights sum to 90; they must sum to 100.',
+        'index.toml, "node hai_lan": "q1" is counted twice in this node; each part may be counted once.',
+    ]
