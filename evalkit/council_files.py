@@ -1,0 +1,267 @@
+"""The files of an acceptance council: council.toml, attendance and ballots, read and checked together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from evalkit.council_rules import RULES, Rule, read_rule, read_toml, rule_names
+from evalkit.declaration import parse
+from evalkit.encodings import fold, normal_form
+from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.grid import Grid
+from evalkit.proceedings import CHAIR, REVIEWER, VICE, Ballot, Council, Seat, Session, criteria_of
+from evalkit.study import Study
+from evalkit.textfiles import file_bytes, read_text
+from evalkit.workbooks import is_workbook, read_workbook
+
+FILE = "council.toml"
+_ROLES = {
+    CHAIR: ("chủ tịch hội đồng", "chủ tịch", "chair"),
+    VICE: ("phó chủ tịch hội đồng", "phó chủ tịch", "vice-chair", "vice chair"),
+    REVIEWER: ("ủy viên phản biện", "phản biện", "reviewer"),
+    "secretary": ("ủy viên thư ký", "thư ký khoa học", "thư ký", "scientific secretary", "secretary"),
+    "member": ("ủy viên", "thành viên", "member"),
+}
+_TITLES = {
+    "role": ("chức danh", "role"),
+    "present": ("có mặt", "present"),
+    "report": ("báo cáo tổng hợp", "báo cáo", "report"),
+    "overall": ("xếp loại", "đánh giá chung", "overall"),
+}
+_PRESENCE = {True: ("x", "có", "có mặt", "1", "yes", "true"), False: ("", "vắng", "không", "0", "no", "false")}
+_BLANK = ("trắng", "phiếu trắng", "blank")
+_NAMING = ("họ", "tên", "name", "chức danh", "role", "chữ ký", "ký tên", "signature", "người chấm", "đơn vị công tác")
+
+
+def read_council(study: Study) -> Council | None:
+    """The council that `council.toml` of a study declares, with attendance and ballots; None without that file.
+
+    Attendance has the columns «Chức danh» (role) and «Có mặt» (present), one row a member, absent ones too, and no
+    names. Ballots have one column an item: `P1 số lượng` …, «Báo cáo tổng hợp» (report), «Xếp loại» (overall), or the
+    criteria of points; signed ballots also «Chức danh», which must then tell members apart (Ủy viên 1, Ủy viên 2).
+    Two grades in one cell stand with `|` between them; «trắng» (blank) at any item says that it was left empty. Rows
+    above the header are titles.
+
+    Raises DataError with all problems: of the rule, of unknown roles or grades, of a secret ballot that says whose it
+    is, of a signed one that does not, of more ballots than members present.
+
+        council = ek.proceedings.read_council(study)
+        verdict = ek.proceedings.decide(council)
+    """
+    if not (study.folder / FILE).exists():
+        return None
+    session = parse(read_toml(study.folder / FILE, FILE), FILE, Session)
+    problems = _outside(session, study)
+    raise_any(problems)
+    rule = _collect(problems, lambda: _named_rule(session, study.folder))
+    seats = _collect(problems, lambda: _read_seats(study.folder / session.attendance, session.attendance))
+    if rule is None:
+        raise DataError(problems)
+    problems += _check_session(session, rule)
+    if seats is not None:
+        problems += _check_seats(seats, session, rule)
+    raise_any(problems)
+    council = Council(rule, session, seats or (), ())
+    ballots, found = _read_ballots(study.folder / session.ballots, council)
+    raise_any([*found, *_check_amounts(ballots, council)])
+    return Council(rule, session, council.seats, ballots)
+
+
+def _collect(problems: list[Problem], read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except DataError as error:
+        problems += error.problems
+        return None
+
+
+def _outside(session: Session, study: Study) -> list[Problem]:
+    named = {key: getattr(session, key) for key in ("attendance", "ballots")}
+    named |= {"rule": session.rule} if session.rule.endswith(".toml") else {}
+    return [
+        Problem(FILE, "path_outside", {"found": file}, column=key)
+        for key, file in named.items()
+        if not study.allow_outside and not (study.folder / file).resolve().is_relative_to(study.folder.resolve())
+    ]
+
+
+def _named_rule(session: Session, folder: Path) -> Rule:
+    if session.rule.endswith(".toml"):
+        return read_rule(folder / session.rule, session.rule, rounding=session.rounding)
+    if session.rule not in rule_names():
+        values = {"found": session.rule, "expected": ", ".join(rule_names())}
+        raise DataError([Problem(FILE, "council_rule_unknown", values, column="rule")])
+    return read_rule(RULES / f"{session.rule}.toml", f"{session.rule}.toml", rounding=session.rounding)
+
+
+def _check_session(session: Session, rule: Rule) -> list[Problem]:
+    problems = []
+    criteria = {criterion.code: criterion for criterion in rule.criteria}
+    codes = Counter(product.code for product in session.products)
+    problems += [Problem(FILE, "code_repeated", {"found": c}, column="products") for c in codes if codes[c] > 1]
+    if rule.votes and rule.criteria and not session.products:
+        problems.append(Problem(FILE, "council_no_products", column="products"))
+    for at, product in enumerate(session.products, start=1):
+        for code in [*(product.criteria or ()), *product.amounts]:
+            if code not in criteria:
+                values = {"found": code, "expected": nearest(code, criteria)}
+                problems.append(Problem(FILE, "council_criterion_unknown", values, column=f"products[{at}]"))
+    if session.dossier and session.dossier.dishonest and not rule.dishonest:
+        problems.append(Problem(FILE, "council_no_dishonest", column="dossier.dishonest"))
+    return problems
+
+
+def _check_seats(seats: tuple[Seat, ...], session: Session, rule: Rule) -> list[Problem]:
+    problems = []
+    roles = Counter(seat.role for seat in seats)
+    if rule.composition:
+        for key, found, expected in (
+            ("council_size", len(seats), rule.composition.members),
+            ("council_reviewers", roles[REVIEWER], rule.composition.reviewers),
+        ):
+            if found != expected:
+                problems.append(Problem(session.attendance, key, {"found": found, "expected": expected}))
+    for role in (CHAIR, VICE):
+        if roles[role] > 1:
+            words = next(seat.words for seat in seats if seat.role == role)
+            problems.append(Problem(session.attendance, "council_role_once", {"found": words}))
+    alike = Counter(fold(seat.words) for seat in seats)
+    if rule.ballot == "signed":
+        twice = [words for words in alike if alike[words] > 1]
+        problems += [Problem(session.attendance, "council_seats_alike", {"found": words}) for words in twice]
+    here = {fold(seat.words): seat.words for seat in seats if seat.present}
+    for at, counter in enumerate(session.counters, start=1):
+        values = {"found": counter, "expected": nearest(counter, here.values())}
+        place = f"counters[{at}]"
+        if fold(counter) not in here:
+            problems.append(Problem(FILE, "council_counter_absent", values, column=place))
+        elif [fold(other) for other in session.counters].count(fold(counter)) > alike[fold(counter)]:
+            problems.append(Problem(FILE, "council_counter_twice", values, column=place))
+    return problems
+
+
+def _cells(path: Path, name: str) -> Grid:
+    return read_workbook(path, name) if is_workbook(file_bytes(path, name)) else read_text(path, name)
+
+
+def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[tuple]]:
+    """Column title by item, and rows of (line, cells by item)."""
+    cells = _cells(path, name).cells.astype(str).map(normal_form)
+    meant = {fold(words): item for item, spellings in titles.items() for words in spellings}
+    known = cells.map(lambda text: fold(text) in meant).sum(axis=1)
+    header = int(known.idxmax())
+    words = {at: text for at, text in cells.loc[header].items() if text or (cells.loc[header + 1 :, at] != "").any()}
+    items = {at: meant.get(fold(text), "") for at, text in words.items()}
+    problems = [Problem(name, "column_missing", {"found": titles[item][0]}, header)
+                for item in titles if item not in items.values()]  # fmt: skip
+    for at, item in items.items():
+        if not item:
+            problems.append(_strange_column(name, words[at], titles, header))
+        elif list(items.values()).index(item) != list(items).index(at):
+            problems.append(Problem(name, "column_twice", {"found": words[at]}, header))
+    raise_any(problems)
+    rows = [
+        (line, {item: row[at] for at, item in items.items()})
+        for line, row in cells.loc[cells.index > header].iterrows()
+    ]
+    return {item: words[at] for at, item in items.items()}, rows
+
+
+def _strange_column(name: str, found: str, titles: Mapping[str, tuple[str, ...]], line: int) -> Problem:
+    naming = any(re.search(rf"\b{word}\b", fold(found)) for word in map(fold, _NAMING))
+    if naming:
+        return Problem(name, "council_naming_column", {"found": found}, line)
+    expected = ", ".join(words[0] for words in titles.values())
+    return Problem(name, "column_unknown", {"found": found, "expected": expected}, line)
+
+
+def _read_seats(path: Path, name: str) -> tuple[Seat, ...]:
+    words, rows = _rows(path, name, {key: _TITLES[key] for key in ("role", "present")})
+    problems, seats = [], []
+    spelled = {fold(spelling): role for role, spellings in _ROLES.items() for spelling in spellings}
+    presence = {fold(spelling): here for here, spellings in _PRESENCE.items() for spelling in spellings}
+    for line, row in rows:
+        role = spelled.get(fold(re.sub(r"\s*\d+$", "", row["role"])))
+        here = presence.get(fold(row["present"]))
+        if role is None:
+            expected = ", ".join(spellings[0] for spellings in _ROLES.values())
+            problems.append(Problem(name, "council_role_unknown", {"expected": expected}, line, words["role"]))
+        if here is None:
+            values = {"found": row["present"]}
+            problems.append(Problem(name, "council_presence_unknown", values, line, words["present"]))
+        if role and here is not None:
+            seats.append(Seat(row["role"], role, here))
+    raise_any(problems)
+    return tuple(seats)
+
+
+def _read_ballots(path: Path, council: Council) -> tuple[tuple[Ballot, ...], list[Problem]]:
+    name, rule = council.session.ballots, council.rule
+    titles = _item_titles(council)
+    if rule.ballot == "signed":
+        titles = {"role": _TITLES["role"], **titles}
+    words, rows = _rows(path, name, titles)
+    problems, ballots = [], []
+    seats = {fold(seat.words): seat.words for seat in council.seats}
+    grades = {fold(w): g.code for g in rule.grades for w in (g.code, g.label.vi, g.label.en)}
+    for line, row in rows:
+        seat = row.pop("role", None)
+        if seat == "":
+            problems.append(Problem(name, "council_signed_without_role", {}, line, words["role"]))
+        elif seat is not None and fold(seat) not in seats:
+            expected = nearest(seat, seats.values())
+            problems.append(Problem(name, "council_seat_unknown", {"expected": expected}, line, words["role"]))
+        marks = {}
+        for item, cell in row.items():
+            filled = bool(cell) and fold(cell) not in _BLANK
+            found = [_mark(part, grades, rule) for part in cell.split("|")] if filled else [None]
+            if filled and None in found:
+                key, expected = "council_mark_unknown", ", ".join(grade.label.vi for grade in rule.grades)
+                if rule.points:
+                    key, expected = "council_points_unknown", "0, 7.5, 10"
+                problems.append(Problem(name, key, {"found": cell, "expected": expected}, line, words[item]))
+            marks[item] = tuple(found) if len(found) > 1 else found[0]
+        ballots.append(Ballot(marks, seat))
+    present = sum(seat.present for seat in council.seats)
+    if len(ballots) > present:
+        problems.append(Problem(name, "council_too_many", {"found": len(ballots), "expected": present}))
+    return tuple(ballots), problems
+
+
+def _mark(text: str, grades: Mapping[str, str], rule: Rule) -> Any:
+    """A grade's code, or points as an exact fraction; None where a text is neither."""
+    if rule.votes:
+        return grades.get(fold(text))
+    written = text.strip().replace(",", ".")
+    return Fraction(written) if re.fullmatch(r"-?\d{1,4}(\.\d{1,4})?", written) else None
+
+
+def _item_titles(council: Council) -> dict[str, tuple[str, ...]]:
+    if council.rule.points:
+        return {c.code: (c.label.vi, c.label.en, c.code) for c in council.rule.criteria}
+    titles = {key: _TITLES[key] for key in council.items if key in _TITLES}
+    graded = {
+        f"{p.code}.{c.code}": tuple(f"{p.code} {word}" for word in (c.label.vi, c.label.en, c.code))
+        for p in council.session.products
+        for c in criteria_of(p, council.rule)
+    }
+    return graded | titles
+
+
+def _check_amounts(ballots: tuple[Ballot, ...], council: Council) -> list[Problem]:
+    """What was delivered must be declared where a ballot finds an amount short, for the rule asks how short."""
+    lowest = council.rule.grades[0].code
+    problems = []
+    for at, product in enumerate(council.session.products, start=1):
+        for criterion in criteria_of(product, council.rule) if council.rule.member else ():
+            item = f"{product.code}.{criterion.code}"
+            short = any(ballot.marks.get(item) == lowest for ballot in ballots)
+            if criterion.kind == "amount" and short and criterion.code not in product.amounts:
+                place = f"products[{at}].amounts.{criterion.code}"
+                problems.append(Problem(FILE, "council_amount_missing", {"found": criterion.code}, column=place))
+    return problems
