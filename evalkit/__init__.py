@@ -2,7 +2,7 @@
 
 >>> import evalkit as ek
 >>> sorted(ek.__all__)[:3]
-['DataError', 'check', 'claims']
+['DataError', 'agreement', 'case_figures']
 """
 
 from importlib import import_module
@@ -14,7 +14,9 @@ _HOMES = {
     "DataError": "errors",
     "open_study": "study",
     "read": "reading",
+    "read_responses": "reading",
     "clean": "cleaning",
+    "screen": "screening",
     "score": "indicators",
     "compare": "comparison",
     "check": "checking",
@@ -22,22 +24,53 @@ _HOMES = {
     "verify": "verification",
 }
 _ROOMS = (
+    "agreement",
+    "case_figures",
+    "case_series",
+    "case_tables",
+    "cases",
     "claims",
+    "cleaning",
     "comparability",
     "comparison",
+    "council_files",
+    "council_rules",
+    "council_tables",
     "estimation",
     "figures",
+    "index_figures",
+    "index_tables",
     "indicators",
+    "indices",
+    "language",
     "licence",
+    "parts",
     "planning",
+    "planning_tables",
+    "proceedings",
     "prospects",
+    "record_tables",
+    "register_figures",
+    "register_tables",
+    "registers",
+    "reliability",
+    "reliability_effects",
+    "reliability_tables",
     "report",
     "robustness",
     "sample",
+    "screening",
     "simulation",
     "tables",
+    "training",
+    "training_figures",
+    "training_files",
+    "training_tables",
     "units",
     "values",
+    "workshop_figures",
+    "workshop_tables",
+    "workshops",
 )
 
 __all__ = [*_HOMES, *_ROOMS]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evalkit.errors import DataError
+from evalkit.errors import DataError, in_words
 from evalkit.language import LANGUAGES, Language, text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -27,13 +27,63 @@ Outside = Annotated[
 
 
 @app.command()
-def new(folder: Folder) -> None:
+def new(
+    folder: Folder,
+    excel: Annotated[bool, typer.Option("--excel", help="Một tệp study.xlsx / one workbook")] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Lập bảng mã từ XLSForm, sav, dta, csv, xlsx / draft the codebook from a file"),
+    ] = None,
+    language: Speech = "",
+) -> None:
     """Tạo thư mục khảo sát để điền / make a study folder to fill in."""
     from evalkit.starting import start
 
-    with _told(None):
-        start(folder)
-        print(text("new_done", "vi", path=folder))
+    with _told(None, language) as speech:
+        unknown = start(folder, excel=excel, source=source)
+        print(text("new_done_excel" if excel else "new_done", speech, path=folder))
+        if unknown:
+            print(text("new_unknown", speech))
+            print(in_words(unknown, speech))
+
+
+@app.command()
+def forms(folder: Folder, language: Speech = "") -> None:
+    """Lập phiếu in và tệp nhập liệu từ bảng mã / write the questionnaire and the entry workbook."""
+    from evalkit.starting import print_forms
+
+    with _told(folder, language) as speech:
+        for path in print_forms(folder):
+            print(text("forms_done", speech, path=path))
+
+
+@app.command()
+def double(
+    folder: Folder,
+    first: Annotated[Path, typer.Argument(help="Tệp nhập lần một / first entry", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Tệp nhập lần hai / second entry", show_default=False)],
+    wave: Annotated[str, typer.Option(help="Mã đợt khảo sát / code of the wave", show_default=False)],
+    decided: Annotated[
+        Path | None, typer.Option("--decided", help="Danh sách tra lại đã điền / the list, filled in")
+    ] = None,
+    language: Speech = "",
+) -> None:
+    """So sánh hai lần nhập cùng các phiếu / compare two entries of the same forms."""
+    from evalkit.entering import AGREED, LOOKUP, agree_files, compare_files, rate_sentence, unmatched
+
+    with _told(folder, language) as speech:
+        if decided:
+            rates = agree_files(folder, first, second, wave=wave, decided=decided)
+            for _, rate in rates.iterrows():
+                print(rate_sentence(rate, "double_errors", speech, typist=rate["typist"] or "–"))
+            print(text("forms_done", speech, path=folder / AGREED))
+        else:
+            found = compare_files(folder, first, second, wave=wave)
+            print(rate_sentence(found.overall.iloc[0], "double_rate", speech))
+            if len(found.unmatched):
+                print(text("double_unmatched", speech, count=len(found.unmatched)))
+                print(in_words(unmatched(found, first.name, second.name), speech))
+            print(text("forms_done", speech, path=folder / LOOKUP))
 
 
 @app.command()
@@ -47,6 +97,9 @@ def check(folder: Folder, language: Speech = "", allow_outside: Outside = False)
         declared = study.declared
         counts = {"rows": len(survey.coded), "units": len(declared.units), "waves": len(declared.waves)}
         print(text("check_ok", speech, **counts))
+        if survey.notices:
+            print(text("check_announced", speech))
+            print(in_words(survey.notices, speech))
         if notices := comparability_notices(study, speech):
             if licence(study) == "describe":
                 notices.append(text("licence_describe", speech))

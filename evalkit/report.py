@@ -21,16 +21,30 @@ from typing import Any
 
 import pandas as pd
 
-from evalkit.cleaning import clean
-from evalkit.errors import DataError, Problem
+from evalkit.checking import check
+from evalkit.errors import DataError, Problem, raise_any
 from evalkit.language import Language, label, plain, text
 from evalkit.licence import compares, licence
-from evalkit.reading import read
-from evalkit.study import Study, open_study
+from evalkit.parts import parts_of
+from evalkit.spreadsheets import safe_csv
+from evalkit.study import Study
 from evalkit.tables import markdown
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-CHAPTERS = ("report", "01_cleaning", "02_indicators", "03_before_after", "04_robustness", "05_planning")
+CHAPTERS = {  # the notebooks of a report in their order, and the part of the study that each is about
+    "report": None,
+    "01_cleaning": None,
+    "02_indicators": None,
+    "03_before_after": None,
+    "04_robustness": None,
+    "05_planning": None,
+    "06_indices": "context",
+    "07_cases": "cases",
+    "08_training": "training",
+    "09_council": "council",
+    "10_workshop": "workshop",
+    "11_registers": "registers",
+}
 MOST_KERNELS = 4  # each takes a processor and some 300 MB
 _MARK = "evalkit"  # the key of output metadata under which a notebook says what it shows
 # Raw HTML and TeX stay off: a label from a study file is data, never markup.
@@ -55,18 +69,21 @@ class Paper:
         """Show Markdown paragraphs."""
         self._show("\n\n".join(paragraphs) + "\n", {"kind": "text"})
 
-    def table(self, name: str, frame: pd.DataFrame, **values: Any) -> None:
-        """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel."""
-        caption = self._caption(f"table_{name}", values)
-        self._save(f"tables/{self._file(name, values)}.csv", frame.to_csv(index=False).encode("utf-8-sig"))
+    def table(self, name: str, frame: pd.DataFrame, *, real: bool = False, **values: Any) -> None:
+        """Show a table under its caption `table_<name>`; saved as tables/<name>.csv for Excel.
+
+        real: the data are not those of the study, and no simulation even where the study is one.
+        """
+        caption = self._caption(f"table_{name}", values, real)
+        self._save(f"tables/{self._file(name, values)}.csv", safe_csv(frame, encoding="utf-8-sig"))
         self._show(f"**{plain(caption)}**\n\n{markdown(frame)}", {"kind": "table", "caption": caption})
 
-    def figure(self, name: str, axes: Any, **values: Any) -> None:
-        """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG in figures/."""
+    def figure(self, name: str, axes: Any, *, real: bool = False, **values: Any) -> None:
+        """Show a figure under its caption `figure_<name>`; saved as PNG (300 dpi) and SVG; `real` as in `table`."""
         from IPython.display import display
         from matplotlib import pyplot as plt
 
-        caption = self._caption(f"figure_{name}", values)
+        caption = self._caption(f"figure_{name}", values, real)
         file = self._file(name, values)
         figure = axes.figure
         png = _rendered(figure, "png", 100)
@@ -79,11 +96,11 @@ class Paper:
 
     def data(self, name: str, frame: pd.DataFrame) -> None:
         """Save a table of data unrounded, as <name>.csv."""
-        self._save(f"{name}.csv", frame.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+        self._save(f"{name}.csv", safe_csv(frame))
 
-    def _caption(self, key: str, values: dict[str, Any]) -> str:
+    def _caption(self, key: str, values: dict[str, Any], real: bool) -> str:
         caption = text(key, self.language, **values)  # type: ignore[arg-type]
-        if self.study.declared.study.simulated:
+        if self.study.declared.study.simulated and not real:
             caption += f" ({text('simulated_small', self.language)})"  # type: ignore[arg-type]
         return caption
 
@@ -125,8 +142,8 @@ def run(
 
         ek.run("data/nga-bay")
     """
-    study = open_study(folder, allow_outside=allow_outside)
-    clean(read(study), study)  # what is wrong with the raw files is said before any notebook runs
+    study, _ = check(folder, allow_outside=allow_outside)  # what is wrong is said before any notebook runs
+    raise_any(notice for notice in study.notices if notice.key == "period_missing")
     language = language or study.language
     target = Path(reports) / Path(folder).resolve().name
     with _replaced(target) as new:
@@ -184,7 +201,8 @@ def _execute(study: Study, output: Path, language: Language, progress: Callable[
     import nbformat
     from nbclient import NotebookClient
 
-    sources = {name: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in CHAPTERS}
+    wanted = [name for name, part in CHAPTERS.items() if part is None or part in parts_of(study)]
+    sources = {name: nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4) for name in wanted}
     total, done = sum(len(notebook.cells) for notebook in sources.values()), 0
     (output / "notebooks").mkdir()
 
@@ -320,7 +338,9 @@ def _html(study: Study, output: Path, notebooks: dict[str, Any], language: Langu
 
 def _traits(study: Study) -> set[str]:
     """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
-    traits: set[str] = {study.declared.study.row}
+    traits: set[str] = {study.declared.study.row, *parts_of(study)}
+    if any(node.target is not None for node in study.index.values()):
+        traits.add("targets")
     if compares(study):
         traits.add("comparison")
     if len(study.declared.waves) > 2:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from evalkit.codebook import Codebook, read_codebook
-from evalkit.declaration import Declaration, Model, Node, Plan, Tree, Unit, Wave, parse
-from evalkit.encodings import decode, fold
+from evalkit.communes import check_units
+from evalkit.contents import CORRECTION_ACTIONS, CORRECTION_COLUMNS, text_contents
+from evalkit.declaration import Declaration, Node, Plan, Tree, TreeNode, Unit, Wave, parse
+from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.language import Language
-from evalkit.textfiles import file_bytes, read_table
+from evalkit.rules import check_rules
+from evalkit.studybook import read_studybook
 
-DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "cluster", "stratum", "weight")
+DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight")
 ANSWERS = "/answers"  # beside a pooled percentage stands, under this ending, how many answers it is of
 GROUPS = ("all", "pilot", "comparison")
 PERIODS = ("before", "after")
 SCORED = ("low_scores", "high_scores")  # pilots picked for their scores move towards the mean by themselves
-CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
-CORRECTION_ACTIONS = ("set", "blank", "drop_row")
+BOOK = "study.xlsx"
 
 
 Index = Mapping[str, Node]
@@ -76,6 +78,8 @@ class Study:
     index: Index
     corrections: pd.DataFrame
     allow_outside: bool = False
+    notices: tuple[Problem, ...] = ()
+    locate: Callable[[Problem], Problem] = field(default=lambda problem: problem, compare=False)
 
     @property
     def plan(self) -> Plan:
@@ -107,6 +111,10 @@ class Study:
         """Where a wave's raw file lies."""
         return self.folder / wave.file
 
+    def wave(self, code: str) -> Wave:
+        """A wave by its code."""
+        return next(wave for wave in self.declared.waves if wave.code == code)
+
     def unit_label(self, code: str, language: Language, *, on: date | None = None) -> str:
         """A unit's name on a day, without one at the start of the first wave."""
         unit = next(unit for unit in self.declared.units if unit.code == code)
@@ -124,14 +132,23 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError([Problem(str(folder), "folder_missing")])
-    problems: list[Problem] = []
-    declared = _collect(problems, lambda: _read_toml(folder, "study.toml", Declaration))
-    codebook, found = read_codebook(folder)
+    book = folder / BOOK
+    if book.exists() and (folder / "study.toml").exists():
+        raise DataError([Problem(BOOK, "two_studies")])
+    contents = read_studybook(book, BOOK) if book.exists() else text_contents(folder)
+    problems = list(contents.problems)
+    declared = _collect(problems, contents.study, lambda content: parse(content, "study.toml", Declaration))
+    codebook, found = read_codebook(contents.codebook, contents.scales)
     problems += found
-    tree = _collect(problems, lambda: _read_toml(folder, "index.toml", Tree))
-    corrections = _collect(problems, lambda: _read_corrections(folder))
+    tree = _collect(problems, contents.index, lambda content: parse(content, "index.toml", Tree))
+    corrections = _collect(problems, contents.corrections, _check_corrections)
+    notices = list(contents.notices)
     if declared is not None:
         problems += _check_declaration(declared, folder, allow_outside)
+        joined, found = check_units(declared.units, declared.waves)
+        problems += joined
+        notices += found
+    problems += check_rules(codebook, apart=_apart(declared))
     if declared is not None and codebook:
         problems += _check_roles(declared, codebook)
     if tree is not None and codebook:
@@ -143,37 +160,32 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
             Problem("index.toml", "name_reserved", {"found": name}, column=f"node {name}")
             for name in sorted(codes & set(declared.design.composition))
         ]
-    raise_any(problems)
+    raise_any(map(contents.locate, problems))
+    notices += [
+        Problem("study.toml", "period_missing", {"found": period}, column="waves")
+        for period in PERIODS
+        if not any(wave.period == period for wave in declared.waves)
+    ]
     assert declared and codebook and tree and corrections is not None
     index = {node.code: node for node in tree.node}
-    return Study(folder, declared, codebook, index, corrections, allow_outside)
+    placed = tuple(map(contents.locate, notices))
+    return Study(folder, declared, codebook, index, corrections, allow_outside, placed, contents.locate)
 
 
-def _collect(problems: list[Problem], read: Any) -> Any:
+def _apart(declared: Declaration | None) -> tuple[str, ...]:
+    return (declared.design.weight,) if declared and declared.design.weight else ()
+
+
+def _collect(problems: list[Problem], content: Any, read: Callable[[Any], Any]) -> Any:
+    """What is read of a content that is there; its problems are added to the others."""
     try:
-        return read()
+        return None if content is None else read(content)
     except DataError as error:
         problems += error.problems
         return None
 
 
-def _read_toml(folder: Path, name: str, model: type[Model]) -> Model:
-    decoded = decode(file_bytes(folder / name, name))
-    if decoded is None:
-        raise DataError([Problem(name, "file_not_text")])
-    try:
-        content = tomllib.loads(decoded)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None
-    return parse(content, name, model)
-
-
-def _read_corrections(folder: Path) -> pd.DataFrame:
-    path = folder / "corrections.csv"
-    columns = ["line", *CORRECTION_COLUMNS]
-    if not path.exists():
-        return pd.DataFrame(columns=columns)
-    rows = read_table(path, "corrections.csv", CORRECTION_COLUMNS)
+def _check_corrections(rows: list[dict[str, Any]]) -> pd.DataFrame:
     problems = []
     for row in rows:
         if not row["reason"]:
@@ -187,7 +199,7 @@ def _read_corrections(folder: Path) -> pd.DataFrame:
         if (row["action"] == "drop_row") == bool(row["variable"]):
             problems.append(Problem("corrections.csv", "variable_wanted", {}, row["line"], "variable"))
     raise_any(problems)
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["line", *CORRECTION_COLUMNS])
 
 
 def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool) -> list[Problem]:
@@ -203,14 +215,8 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
             problem("code_repeated", kind, found=name)
         for name in sorted(set(names) & set(reserved)):
             problem("name_reserved", kind, found=name)
-    owner: dict[str, str] = {}
-    for unit in declared.units:
-        for name in {fold(words): words for words in unit.spellings}.values():
-            if owner.setdefault(fold(name), unit.code) != unit.code:
-                problem("code_repeated", "units", found=name)
-    for period in PERIODS:
-        if not any(wave.period == period for wave in declared.waves):
-            problem("period_missing", "waves", found=period)
+    for found in _shared_names(declared.units):
+        problem("code_repeated", "units", found=found)
     ends = [wave.field_end for wave in declared.waves if wave.period == "before"]
     starts = [wave.field_start for wave in declared.waves if wave.period == "after"]
     if ends and starts and max(ends) > min(starts):
@@ -241,6 +247,23 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
     return problems
 
 
+def _shared_names(units: tuple[Unit, ...]) -> list[str]:
+    """Names and codes that two units bear at the same time; one after the other they may."""
+    borne: dict[str, list[tuple[str, date, date]]] = {}
+    shared: dict[str, str] = {}
+    for unit in units:
+        found = [(unit.code, date.min, date.max)]
+        for name in unit.names:
+            words = {name.vi, name.en, name.official_code or name.vi}
+            found += [(spelling, name.valid_from, name.valid_to) for spelling in sorted(words)]
+        for spelling, first, last in found:
+            others = borne.setdefault(fold(spelling), [])
+            if any(code != unit.code and first <= end and start <= last for code, start, end in others):
+                shared.setdefault(fold(spelling), spelling)
+            others.append((unit.code, first, last))
+    return list(shared.values())
+
+
 def _name_on(unit: Unit, day: date) -> Any:
     names = [name for name in unit.names if name.valid_from <= day <= name.valid_to]
     return {"vi": names[0].vi, "en": names[0].en} if names else None
@@ -253,7 +276,11 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
         ("respondent", "key"),
         ("cluster", "key"),
         ("stratum", "key"),
+        ("interviewer", "key"),
         ("weight", "number"),
+        ("started", "time"),
+        ("ended", "time"),
+        ("duration", "number"),
     ):
         name = getattr(declared.design, role)
         if name is None:
@@ -299,16 +326,13 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
 
 
 def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
-    problems = []
-    seen: set[str] = set()
+    problems: list[Problem] = []
     known = {node.code: node for node in nodes}
     for node in nodes:
 
         def problem(key: str, code: str = node.code, **values: Any) -> None:
             problems.append(Problem("index.toml", key, values, column=f"node {code}"))
 
-        if node.code in seen:
-            problem("code_repeated", found=node.code)
         if node.code in DESIGN_COLUMNS:
             problem("name_reserved", found=node.code)
         for item in node.items:
@@ -316,25 +340,86 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
                 problem("variable_unknown", found=item, expected=nearest(item, codebook))
             elif codebook[item].type not in (("scale",) if node.aggregate != "value" else ("scale", "number")):
                 problem("item_type", found=item, type=codebook[item].type)
-            elif node.aggregate == "mean" and (scale := codebook[item].scale) and len(scale.valid) < 2:
+            elif (
+                node.aggregate in ("mean", "weighted_mean")
+                and (scale := codebook[item].scale)
+                and len(scale.valid) < 2
+            ):
                 problem("scale_too_short", found=item, scale=scale.name)
         for child in node.children:
-            if child not in seen:
-                problem("child_unknown", found=child)
-            elif known[child].aggregate in ("value", "pooled"):
+            if child in known and known[child].aggregate in ("value", "pooled"):
                 problem("child_value", found=child)
         if node.children and node.aggregate == "pooled":
             problem("children_mean", aggregate=node.aggregate)
-        if bool(node.items) == bool(node.children):
-            problem("items_or_children")
         if node.aggregate in ("share", "value") and len(node.items) != 1:
             problem("one_item", found=len(node.items), aggregate=node.aggregate)
         if (node.aggregate in ("share", "pooled")) != (node.at_least is not None):
             problem("at_least_wanted")
         if (node.aggregate == "value") != (node.unit is not None):
             problem("unit_wanted")
-        seen.add(node.code)
+    return problems + check_nodes(nodes, "index.toml")
+
+
+def check_nodes(nodes: Sequence[TreeNode], name: str) -> list[Problem]:
+    """What is wrong with the shape of a tree: codes, children, cycles, parts counted twice, weights; `name` the file.
+
+    A code may stand again where both nodes say for which years they hold and the years do not overlap.
+    """
+    problems = []
+    known = {node.code: node for node in nodes}
+    seen: list[TreeNode] = []
+    leaves: dict[str, list[str]] = {}
+    for node in nodes:
+
+        def problem(key: str, code: str = node.code, **values: Any) -> None:
+            problems.append(Problem(name, key, values, column=f"node {code}"))
+
+        declared = {other.code for other in seen}
+        if any(other.code == node.code and _overlap(other, node) for other in seen):
+            problem("code_repeated", found=node.code)
+        for child in node.children:
+            if child not in declared:
+                round_trip = child in known and _reaches(child, node.code, known)
+                problem("tree_cycle" if round_trip else "child_unknown", found=child)
+        for item in node.items:
+            if item in known and name != "index.toml":  # where it may be a variable
+                problem("tree_item_is_node", found=item)
+        if bool(node.items) == bool(node.children):
+            problem("items_or_children")
+        reached = [*node.items, *(leaf for child in node.children for leaf in leaves.get(child, ()))]
+        for item in sorted({item for item in reached if reached.count(item) > 1}):
+            problem("tree_item_twice", found=item)
+        if node.aggregate == "weighted_mean":
+            if set(node.weights) != set(node.parts):
+                problem("tree_weights_parts", found=", ".join(node.weights), expected=", ".join(node.parts))
+            elif abs((total := sum(node.weights.values())) - 100) > 1e-9:
+                problem("tree_weights_sum", found=f"{total:g}")
+        elif node.weights:
+            problem("tree_weights_unwanted", found=node.aggregate)
+        # Of counts no other node is made, only of what has a scale.
+        leaves[node.code] = [] if node.aggregate == "pooled" else list(dict.fromkeys(reached))
+        seen.append(node)
     return problems
+
+
+def _overlap(one: TreeNode, other: TreeNode) -> bool:
+    """Whether two nodes hold in a common year; those of a study hold always."""
+    first, last = (
+        [getattr(node, f"{end}_year", None) or without for node in (one, other)]
+        for end, without in (("first", -np.inf), ("last", np.inf))
+    )
+    return max(first) <= min(last)
+
+
+def _reaches(start: str, goal: str, known: Mapping[str, TreeNode]) -> bool:
+    """Whether a node is found below another."""
+    found, ahead = set(), [start]
+    while ahead:
+        code = ahead.pop()
+        if code in known and code not in found:
+            found.add(code)
+            ahead += known[code].children
+    return goal in found
 
 
 def _check_plan(plan: Plan, codes: set[str]) -> list[Problem]:

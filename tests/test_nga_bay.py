@@ -13,6 +13,7 @@ from conftest import ROOT
 import evalkit as ek
 from evalkit.cleaning import derive_log, replay
 from evalkit.encodings import fold
+from evalkit.grid import Raw
 
 FOLDER = ROOT / "data/nga-bay"
 KEY = ["wave", "respondent"]
@@ -50,8 +51,8 @@ def test_the_mapping_has_each_text_once_and_counts_every_cell(nga_bay, survey):
 
 
 def test_respondents_and_answers_do_not_depend_on_the_order_of_rows(nga_bay, survey):
-    shuffled = {wave: frame.sample(frac=1, random_state=1) for wave, frame in ek.read(nga_bay).items()}
-    again = ek.clean(shuffled, nga_bay)
+    frames = {wave: frame.sample(frac=1, random_state=1) for wave, frame in ek.read(nga_bay).frames.items()}
+    again = ek.clean(Raw(frames), nga_bay)
     rows = again.responses.set_index("row_id").loc[survey.responses["row_id"]].reset_index()
     pd.testing.assert_frame_equal(rows[survey.responses.columns], survey.responses)
     pd.testing.assert_frame_equal(again.mapping, survey.mapping)
@@ -64,7 +65,7 @@ def cells_of(*frames):
 
 
 def test_identifiers_appear_in_no_output(nga_bay, survey, scores, effects):
-    raw = pd.concat(ek.read(nga_bay).values())
+    raw = pd.concat(ek.read(nga_bay).frames.values())
     names, keys = cells_of(raw[["so_phieu", "ho_ten", "dien_thoai"]]), cells_of(raw[["ma_ho"]])
     frames = (
         survey.responses,
@@ -128,13 +129,14 @@ def test_missing_kinds_are_the_simulated_ones(survey, truth, straight_liner):
     kinds = (
         cells["value"].map(KINDS).where(cells["variable"].str.startswith("q")).mask(cells["value"].isna(), "blank")
     )
-    wanted = cells.assign(kind=kinds).dropna(subset="kind")
+    not_asked = (cells["variable"] == "cho") & cells.index.isin(truth.index[truth["mot_cua"] == 0])
+    wanted = cells.assign(kind=kinds.mask(not_asked, "not_applicable")).dropna(subset="kind")
     found = survey.missing.join(survey.responses.set_index("row_id")[KEY], on="row_id").set_index(KEY)
     columns = ["variable", "kind"]
     assert set(found[columns].drop(index=straight_liner, errors="ignore").itertuples(name=None)) == set(
         wanted[columns].itertuples(name=None)
     )
-    assert set(wanted["kind"]) == {"dont_know", "refused", "blank"}
+    assert set(wanted["kind"]) == {"dont_know", "refused", "not_applicable", "blank"}
 
 
 def members(path):

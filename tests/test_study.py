@@ -32,8 +32,6 @@ issued = { TD => issued = { XX
     study.toml, "waves[2].issued": there is no unit with code "XX"; nearest: TD, 007, DC.
 code = "DC" => code = "007"
     study.toml, "units": the code "007" is used twice; each may be used once.
-"after" => "before"
-    study.toml, "waves": no wave has period = "after"; at least one before and one after are needed.
 2026-01-30 => 2026-01-03
     study.toml, "waves[1].field_end": the last day 2026-01-03 is before the first 2026-01-05.
 raw/sau.csv => raw/đợt sau.csv
@@ -53,8 +51,8 @@ xã Thí Điểm", => xã Thí Điểm", valid_form = 2020-01-01,
 """
 CODEBOOK = r"""
 tuoi,Tuổi,number => tuoi,Tuổi,numeric
-    codebook.csv, line 7, "type": there is no type "numeric"; the types are: scale, number, date, key, text,
-        identifier, ignore.
+    codebook.csv, line 7, "type": there is no type "numeric"; the types are: scale, multiple, number, date, time, key,
+        text, identifier, ignore.
 q1,Câu 1,scale,hoa_nha => q1,Câu 1,scale,hoa_nhã
     codebook.csv, line 8, "scale": the scale "hoa_nhã" is not declared in scales.csv; nearest: hoa_nha.
 tuoi,Tuổi, => q1,Tuổi,
@@ -72,7 +70,7 @@ Tuổi,Age => Tuổi,
     codebook.csv, line 7, "label_vi, label_en": "tuoi" lacks its Vietnamese or English label.
 variable,column,type => variable,colum,type
     codebook.csv, line 1: unknown column "colum"; the columns are: variable, column, type, scale, minimum, maximum,
-        label_vi, label_en, reverse.
+        label_vi, label_en, reverse, missing, relevant, constraint, otherwise.
     codebook.csv, line 1: the column "column" is missing.
 harsh,1 => harsh,1,2
     codebook.csv, line 9: the row has 10 cells, the header 9 columns; check the delimiters.
@@ -107,8 +105,8 @@ items = ["q1", "q2"] => children = ["sau_nay"]
 answered = 0.5 => answered = 0.5\n[[node]]\ncode = "thai_do"\nlabel = {vi="a",en="b"}\naggregate="mean"\nitems=["q1"]
     index.toml, "node thai_do": the code "thai_do" is used twice; each may be used once.
 "mean" => "median"
-    index.toml, "node[1].aggregate": the value 'median' is not valid; expected: 'mean', 'share', 'pooled' or
-        'value'.
+    index.toml, "node[1].aggregate": the value 'median' is not valid; expected: 'mean', 'weighted_mean', 'share',
+        'pooled' or 'value'.
 """
 DECISIONS = r"""
 sau-2,tuoi,change,41,42,Xem phiếu =>
@@ -199,9 +197,9 @@ def test_all_problems_at_once(make_study, messages):
         corrections=CORRECTIONS + "sau-2,tuoi,set,41,42,\n",
     )
     assert messages(folder) == [
-        'codebook.csv, line 7, "type": there is no type "so"; the types are: scale, number, date, key, text, '
-        "identifier, ignore.",
         "index.toml: the file is not valid TOML: Unclosed array (at line 6, column 1).",
+        'codebook.csv, line 7, "type": there is no type "so"; the types are: scale, multiple, number, date, time, '
+        "key, text, identifier, ignore.",
         'corrections.csv, line 2, "reason": the reason is missing; every decision on data has one.',
         'study.toml, "waves[1].file": the raw file "raw/thiếu.csv" is not there; copy it into the study folder.',
         'study.toml, "waves[2].issued": there is no unit with code "TT"; nearest: TD, 007, DC.',

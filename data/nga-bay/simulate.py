@@ -116,6 +116,7 @@ def main(target: Path) -> None:
     before, after = (fill_in(pilot, study, wave, rng) for wave in study["waves"])
     for wave, forms in zip(study["waves"], (spoil_before(before), spoil_after(after, before)), strict=True):
         forms = forms.sort_values(["unit", "ngay"], kind="stable", ignore_index=True)
+        forms = go_from_door_to_door(forms, np.random.default_rng([SEED, 2, FIRST_LINE[wave["code"]]]))
         forms["so_phieu"] = [f"{wave['code'][0].upper()}{number:04d}" for number in range(1, len(forms) + 1)]
         corrections += decide(forms, wave["code"])
         texts = type_in(forms, codebook, scales, rng)
@@ -200,6 +201,29 @@ def spoil_after(forms: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([forms, blank])
 
 
+def go_from_door_to_door(forms: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Who asked, when each interview began and ended: three interviewers a unit, who start at half past seven."""
+    forms = forms.copy()
+    clock: dict[tuple[str, date], datetime] = {}
+    met: dict[str, tuple[str, datetime, datetime]] = {}
+    for row in forms.itertuples():
+        if row.ma_ho in met:
+            continue
+        interviewer = f"ĐTV {row.unit}{rng.integers(1, 4)}"
+        began = clock.get((interviewer, row.ngay), datetime(row.ngay.year, row.ngay.month, row.ngay.day, 7, 30))
+        took, way = (
+            timedelta(minutes=int(minutes)) for minutes in (rng.lognormal(3.0, 0.25), 5 + rng.exponential(8))
+        )
+        clock[interviewer, row.ngay] = began + took + way
+        met[row.ma_ho] = interviewer, began, began + took
+    _, asked = question_columns(forms)
+    blank = forms[asked].isna().all(axis=1)
+    for at, variable in enumerate(("dtv", "bat_dau", "ket_thuc")):
+        forms[variable] = forms["ma_ho"].map({code: found[at] for code, found in met.items()})
+    forms.loc[blank, ["bat_dau", "ket_thuc"]] = pd.NaT
+    return forms
+
+
 def question_columns(forms: pd.DataFrame) -> tuple[list[str], list[str]]:
     """The items, and all that the respondent is asked."""
     items = forms.columns[forms.columns.str.startswith("q")].tolist()
@@ -240,6 +264,8 @@ def type_in(
                 text = ""
             elif kind == "date":
                 text = f"{value:%d/%m/%Y}"
+            elif kind == "time":
+                text = f"{value:%d/%m/%Y %H:%M}"
             elif kind == "number":
                 text = f"{value:g}".replace(".", ",")
             elif kind == "scale":
@@ -296,7 +322,7 @@ def write_xlsx(texts: pd.DataFrame, codebook: pd.DataFrame, path: Path, rng: np.
     for row in sheet.iter_rows():
         for cell in row:
             if cell.is_date:
-                cell.number_format = "dd/mm/yyyy"
+                cell.number_format = "dd/mm/yyyy hh:mm" if cell.value.__class__ is datetime else "dd/mm/yyyy"
     save(book, path)
 
 
@@ -304,6 +330,8 @@ def native(text: str, kind: str) -> str | int | float | date | None:
     """The cell as Excel keeps a text that it takes for a date or a number."""
     if kind == "date":
         return datetime.strptime(text, "%d/%m/%Y").date()
+    if kind == "time" and text:
+        return datetime.strptime(text, "%d/%m/%Y %H:%M")
     if kind == "number" and text:
         return float(text.replace(",", "."))
     if kind == "scale" and text.isdigit():
