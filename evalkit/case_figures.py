@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from evalkit.case_series import on_time, series, share_chart, survival
 from evalkit.cases import Cases
-from evalkit.figures import COMPARISON, INK, PILOT
+from evalkit.figures import COMPARISON, INK, PILOT, marked
 from evalkit.language import Language, number, text
 from evalkit.study import Study
 
@@ -112,8 +112,4 @@ def _months(axes: Axes, ends: Sequence[pd.Timestamp]) -> None:
 
 def _finish(axes: Axes, study: Study, language: Language) -> Axes:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, language)))
-    if study.declared.study.simulated:
-        axes.figure.supxlabel(
-            text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
-        )
-    return axes
+    return marked(axes, study, language)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,12 +13,12 @@ import pandas as pd
 from pydantic import Field
 
 from evalkit.declaration import Code, Declared, Words, parse
-from evalkit.encodings import decode, fold, normal_form
+from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.grid import Grid
+from evalkit.files import read_grid
+from evalkit.grid import SEARCHED, Grid
 from evalkit.study import Study
-from evalkit.textfiles import file_bytes, file_start, read_table, read_text
-from evalkit.workbooks import is_workbook, read_workbook
+from evalkit.textfiles import read_table, read_toml
 
 FILE = "cases.toml"
 DATES = ("received", "due", "extended", "released", "finished")
@@ -53,7 +51,7 @@ _LAYOUTS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _TOTAL = re.compile(r"(tổng|cộng|total)\b.*")
-_SEARCHED, _TALLEST, _SHOWN = 20, 3, 50
+_TALLEST, _SHOWN = 3, 50
 _FIRST_DAY = np.datetime64("1990-01-01")
 
 Definition = Literal["A", "B", "C", "D"]
@@ -149,7 +147,7 @@ def read_cases(study: Study) -> Cases | None:
     """
     if not (study.folder / FILE).exists():
         return None
-    declared = parse(_content(study.folder / FILE), FILE, Records)
+    declared = parse(read_toml(study.folder / FILE, FILE), FILE, Records)
     raise_any(_check(declared, study))
     problems: list[Problem] = []
     notices: list[Problem] = []
@@ -193,16 +191,6 @@ def quality(cases: Cases) -> pd.DataFrame:
     return pd.DataFrame(columns).groupby(frame["file"].astype("str"), sort=False).sum().reset_index()
 
 
-def _content(path: Path) -> dict[str, Any]:
-    decoded = decode(file_bytes(path, FILE))
-    if decoded is None:
-        raise DataError([Problem(FILE, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(FILE, "toml_broken", {"reason": error})]) from None
-
-
 def _check(declared: Records, study: Study) -> Iterator[Problem]:
     if declared.data_cut <= declared.data_start:
         values: dict[str, Any] = {"found": declared.data_cut, "first": declared.data_start}
@@ -221,21 +209,14 @@ def _check(declared: Records, study: Study) -> Iterator[Problem]:
             yield Problem(FILE, "unit_code_unknown", values, column=f"{place}.unit")
     files = [*(source.file for source in declared.sources), *(report.file for report in declared.reports)]
     for name in [*files, *([declared.checklist] if declared.checklist else [])]:
-        if not study.allow_outside and not (study.folder / name).resolve().is_relative_to(study.folder.resolve()):
+        if study.outside(name):
             yield Problem(FILE, "path_outside", {"found": name}, column="file")
-
-
-def _grid(study: Study, name: str, sheet: str | None) -> Grid:
-    path = study.folder / name
-    if is_workbook(file_start(path, name)):
-        return read_workbook(path, name, sheet=sheet)
-    return read_text(path, name)
 
 
 def _read_source(
     source: Source, declared: Records, study: Study, problems: list[Problem], notices: list[Problem]
 ) -> pd.DataFrame:
-    grid = _grid(study, source.file, source.sheet)
+    grid = read_grid(study.folder / source.file, source.file, sheet=source.sheet)
     notices += [notice for notice in grid.notices if notice.key != "workbook_merged"]
     cells = _below_header(grid, source)
     cells = _without_totals(cells, source, notices)
@@ -275,7 +256,7 @@ def _read_source(
 def _below_header(grid: Grid, source: Source) -> pd.DataFrame:
     """The cells below the header, one column a declared title; a row of column numbers under it is left out."""
     wanted = {fold(title): column for column, title in source.titles.items()}
-    top = grid.cells.iloc[:_SEARCHED].astype(object).to_numpy()
+    top = grid.cells.iloc[:SEARCHED].astype(object).to_numpy()
     best: tuple[dict[str, int], int] = ({}, 0)
     for height in range(1, _TALLEST + 1):
         for start in range(len(top) - height + 1):
@@ -449,9 +430,9 @@ def _twice(frame: pd.DataFrame) -> list[Problem]:
 
 def _read_report(report: Report, study: Study, notices: list[Problem]) -> pd.DataFrame:
     """The rows of a printed report of 24 columns, with notices where its sums do not hold."""
-    grid = _grid(study, report.file, report.sheet)
+    grid = read_grid(study.folder / report.file, report.file, sheet=report.sheet)
     notices += [notice for notice in grid.notices if notice.key != "workbook_merged"]
-    rows = [at for at in range(min(_SEARCHED, len(grid.cells))) if _is_numbering(grid.cells.iloc[at])]
+    rows = [at for at in range(min(SEARCHED, len(grid.cells))) if _is_numbering(grid.cells.iloc[at])]
     width = sum(bool(cell.strip()) for cell in grid.cells.iloc[rows[0]]) if rows else 0
     if width != len(REPORT_COLUMNS):
         values = {"found": width, "expected": len(REPORT_COLUMNS)}

@@ -9,7 +9,6 @@ from evalkit.cleaning import Survey, clean
 from evalkit.errors import DataError, Problem, raise_any
 from evalkit.parts import read_parts
 from evalkit.reading import read
-from evalkit.record_tables import personal_reasons
 from evalkit.study import Study, open_study
 
 
@@ -36,5 +35,4 @@ def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Su
     raise_any(problems)
     assert survey is not None
     notices = [notice for part in parts.values() for notice in getattr(part, "notices", ())]
-    notices = [*survey.notices, *personal_reasons(study), *notices]
-    return study, replace(survey, notices=tuple(notices))
+    return study, replace(survey, notices=(*survey.notices, *notices))

@@ -14,7 +14,8 @@ from evalkit.coding import Coder, code_text, line_of
 from evalkit.encodings import fold
 from evalkit.errors import Problem, nearest, raise_any
 from evalkit.grid import Raw
-from evalkit.privacy import check_columns
+from evalkit.language import listing, text
+from evalkit.privacy import KINDS, check_columns, search
 from evalkit.rules import RULES, duplicates, foreign_problems, foreign_rows, not_applicable, violations
 from evalkit.study import Study
 
@@ -74,7 +75,7 @@ def clean(raw: Raw, study: Study) -> Survey:
         log=log,
         flow=_flow(coded, kept, study),
         identifiers=tuple(v.column for v in study.codebook.values() if v.type == "identifier"),
-        notices=(*study.notices, *raw.notices, *coder.notices, *notices),
+        notices=(*study.notices, *raw.notices, *coder.notices, *notices, *personal_reasons(study)),
     )
     _hold_contracts(survey)
     return survey
@@ -204,6 +205,30 @@ def _check_forms(
         else:
             notices.append(study.wave(wave).problem("same_answers", values, line))
     return {row: problem for row, problem in strange.items() if row not in dropped}, notices
+
+
+def personal_reasons(study: Study) -> list[Problem]:
+    """Notices of reasons in corrections.csv that seem to hold personal data: the report leaves such a reason out."""
+    rows = study.corrections
+    return [
+        study.locate(Problem("corrections.csv", "reason_personal", {"what": what}, int(rows["line"][at]), "reason"))
+        for at, what in personal_in_reasons(study).items()
+    ]
+
+
+def personal_in_reasons(study: Study) -> pd.Series:
+    """By row of corrections.csv, what the reason seems to hold, in both languages."""
+    found = {}
+    for at, reason in study.corrections["reason"].items():
+        held = [finding.kind for finding in search({"": [reason]})]
+        if held:
+            found[at] = {
+                language: listing(
+                    [text(f"personal_kind_{kind}", language) for kind in KINDS if kind in held], language
+                )
+                for language in ("vi", "en")
+            }
+    return pd.Series(found, dtype=object)
 
 
 def _with_not_applicable(kept: pd.DataFrame, kinds: pd.DataFrame, study: Study) -> pd.DataFrame:

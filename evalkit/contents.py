@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import codebook
-from evalkit.encodings import decode
 from evalkit.errors import DataError, Problem
-from evalkit.textfiles import file_bytes, read_table
+from evalkit.textfiles import read_table, read_toml
 
 CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
 CORRECTION_ACTIONS = ("set", "blank", "drop_row")
@@ -56,10 +55,10 @@ def text_contents(folder: Path) -> Contents:
             return []
         return collected(read_table, name, columns=columns, optional=optional)
 
-    study = collected(_read_toml, "study.toml")
+    study = collected(read_toml, "study.toml")
     scales = table("scales.csv", codebook.SCALE_COLUMNS)
     variables = table("codebook.csv", codebook.COLUMNS, codebook.RULE_COLUMNS, wanted=True)
-    index = collected(_read_toml, "index.toml")
+    index = collected(read_toml, "index.toml")
     corrections = table("corrections.csv", CORRECTION_COLUMNS)
     return Contents(study, index, variables, scales, corrections, tuple(problems), placeholders(study))
 
@@ -74,13 +73,3 @@ def placeholders(study: dict[str, Any] | None) -> tuple[Problem, ...]:
         for key in ("title", "organisation")
         if declared.get(key) == template[key]
     )
-
-
-def _read_toml(path: Path, name: str) -> dict[str, Any]:
-    decoded = decode(file_bytes(path, name))
-    if decoded is None:
-        raise DataError([Problem(name, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None

@@ -9,15 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from evalkit.council_rules import RULES, Rule, read_rule, read_toml, rule_names
+from evalkit.council_rules import RULES, Rule, read_rule, rule_names
 from evalkit.declaration import parse
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.grid import Grid
+from evalkit.files import read_grid
 from evalkit.proceedings import CHAIR, REVIEWER, VICE, Ballot, Council, Seat, Session, criteria_of
 from evalkit.study import Study
-from evalkit.textfiles import file_bytes, read_text
-from evalkit.workbooks import is_workbook, read_workbook
+from evalkit.textfiles import read_toml
 
 FILE = "council.toml"
 _ROLES = {
@@ -86,7 +85,7 @@ def _outside(session: Session, study: Study) -> list[Problem]:
     return [
         Problem(FILE, "path_outside", {"found": file}, column=key)
         for key, file in named.items()
-        if not study.allow_outside and not (study.folder / file).resolve().is_relative_to(study.folder.resolve())
+        if study.outside(file)
     ]
 
 
@@ -145,13 +144,9 @@ def _check_seats(seats: tuple[Seat, ...], session: Session, rule: Rule) -> list[
     return problems
 
 
-def _cells(path: Path, name: str) -> Grid:
-    return read_workbook(path, name) if is_workbook(file_bytes(path, name)) else read_text(path, name)
-
-
 def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[tuple]]:
     """Column title by item, and rows of (line, cells by item)."""
-    cells = _cells(path, name).cells.astype(str).map(normal_form)
+    cells = read_grid(path, name).cells.astype(str).map(normal_form)
     meant = {fold(words): item for item, spellings in titles.items() for words in spellings}
     known = cells.map(lambda text: fold(text) in meant).sum(axis=1)
     header = int(known.idxmax())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from evalkit.declaration import Code, Declared, Labels, parse
-from evalkit.encodings import decode
-from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.textfiles import file_bytes
+from evalkit.errors import Problem, nearest, raise_any
+from evalkit.textfiles import read_toml
 
 RULES = Path(__file__).resolve().parent.parent / "data" / "councils"
 
@@ -198,17 +196,6 @@ def needed(comparison: str, share: str, of: int) -> int:
     """
     exact = Fraction(share) * of
     return ceil(exact) if comparison == "at_least" else floor(exact) + (comparison == "more_than")
-
-
-def read_toml(path: Path, name: str) -> dict[str, Any]:
-    """The content of a toml file; DataError where it is no text or no toml."""
-    decoded = decode(file_bytes(path, name))
-    if decoded is None:
-        raise DataError([Problem(name, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None
 
 
 def _check_rule(rule: Rule, name: str, rounding: str | None) -> list[Problem]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from evalkit.drafts import HIGHEST_CODE, Choice, Draft, OpenDraft, choices_of
 from evalkit.encodings import fold, mojibake, normal_form, repair
 from evalkit.errors import DataError, Problem
-from evalkit.grid import Grid
+from evalkit.grid import SEARCHED, Grid
 from evalkit.guessing import (
     bare,
     digits,
@@ -36,7 +36,6 @@ from evalkit.workbooks import is_workbook, read_workbook, sheet_names
 from evalkit.xlsforms import EXPORT_COLUMNS, add_form
 
 MOST_TEXTS = 12  # answers of a scale that is only seen
-SEARCHED = 20  # rows from the top among which the header is sought
 ALIKE = 0.9  # of two spellings, by difflib's ratio
 RARE = 5  # times as often stands the answer of which another may be a misspelling
 AGES = (18, 100)

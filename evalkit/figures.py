@@ -70,7 +70,7 @@ def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
     axes.margins(x=0.12)
     _decimals(axes, language)
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -> Axes:
@@ -139,7 +139,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
         handles.append(Patch(facecolor="none", edgecolor=INK, linestyle=":"))
         names.append(text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
     axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def levels(
@@ -185,7 +185,7 @@ def levels(
     axes.set_xlabel(text("axis_points", language) if points else unit_words(study, indicators[0], unit, language))
     _decimals(axes, language)
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str]) -> Axes:
@@ -219,7 +219,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
     axes.set_xlabel(text("axis_change", language, unit=unit_words(study, indicators[0], unit, language)))
     _decimals(axes, language)
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
@@ -246,7 +246,7 @@ def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, ind
     axes.set_xlabel(text("axis_change", language, unit=unit))
     _decimals(axes, language)
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
@@ -273,7 +273,7 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.set_ylabel(unit_words(study, indicator, found["unit"].iloc[0], language))
     axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 UNLIKE = 0.1  # standardised differences above this are commonly called an imbalance (Austin 2009)
@@ -300,7 +300,7 @@ def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
     axes.set_xlabel(text("axis_standardised", language))
     _decimals(axes, language)
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indicator: str, group: str) -> Axes | None:
@@ -344,7 +344,7 @@ def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indic
     axes.tick_params(length=0)
     axes.set_xlabel(text("axis_answer_after", language, pairs=number(len(found), 0, language)))
     axes.set_ylabel(text("axis_answer_before", language))
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
@@ -386,7 +386,7 @@ def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     _decimals(axes, language)
     axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
     _legend(axes)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def robustness(found: pd.DataFrame, study: Study, language: Language) -> Axes:
@@ -423,7 +423,7 @@ def robustness(found: pd.DataFrame, study: Study, language: Language) -> Axes:
         if made[below][0] != made[below - 1][0]:
             bottom.axhline(below - 0.5, color="#BBBBBB", linewidth=0.6)
     figure.legend(loc="outside upper left", ncols=4, frameon=False)
-    return _finish(top, study, language)
+    return marked(top, study, language)
 
 
 def planning(frame: pd.DataFrame, study: Study, language: Language, *, respondents: int) -> Axes:
@@ -464,7 +464,7 @@ def planning(frame: pd.DataFrame, study: Study, language: Language, *, responden
         handles = [Line2D([], [], color=INK), Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))]
         names = [text(f"plan_{name}", language) for name in ("for_units", "floor")]
         axes.figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def _end_labels(axes: Axes, words: list[str], ends: list[tuple[float, str]]) -> None:
@@ -550,11 +550,11 @@ def _dark(colour: str) -> bool:
     return bool(np.dot(mpl.colors.to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5)
 
 
-def _finish(axes: Axes, study: Study, language: Language) -> Axes:
+def marked(axes: Axes, study: Study, language: Language) -> Axes:
+    """The axes, with the mark of simulated data below where the study is simulated."""
     if study.declared.study.simulated:
-        axes.figure.supxlabel(
-            text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
-        )
+        words = text("simulated", language)
+        axes.figure.supxlabel(words, x=0.99, ha="right", fontsize=8, color="#A33", weight="bold")
     return axes
 
 
@@ -584,4 +584,4 @@ def screening(flags: pd.DataFrame, study: Study, language: Language) -> Axes | N
     labels = [(study.unit_label(unit, language) if unit else "", who or "") for unit, who in rows]
     axes.set_yticks(range(len(rows)), [" – ".join(filter(None, parts)) or "–" for parts in labels])
     axes.tick_params(length=0)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from evalkit.errors import Problem
 
+SEARCHED = 20  # rows from the top among which a header is sought
 TYPED = "\u2060"  # an invisible mark after a number that a cell held as a number: its decimal sign is certain
 
 

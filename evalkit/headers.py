@@ -12,10 +12,9 @@ import pandas as pd
 from evalkit.codebook import Codebook, Variable
 from evalkit.encodings import fold
 from evalkit.errors import MOST_NAMES, DataError, Problem, nearest, raise_any
-from evalkit.grid import Grid
+from evalkit.grid import SEARCHED, Grid
 from evalkit.workbooks import refuse_merged_below
 
-SEARCHED = 20  # rows from the top among which the header is sought
 TALLEST = 3  # rows that a header may have
 # What KoboToolbox, ODK, Google Forms and our entry workbook add; read only where the codebook names it.
 _OF_THE_TOOL = re.compile(

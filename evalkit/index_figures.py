@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from evalkit.figures import AFTER, BEFORE, COMPARISON, INK, PILOT
+from evalkit.figures import AFTER, BEFORE, COMPARISON, INK, PILOT, marked
 from evalkit.index_tables import area_label, shown_nodes
 from evalkit.indices import Definition, Family, Published, series
 from evalkit.language import Language, label, number, text
@@ -90,8 +90,4 @@ def points(found: pd.DataFrame, definition: Definition, study: Study, language: 
     if np.ptp(rows["difference"]) <= 6:
         axes.xaxis.set_major_locator(MultipleLocator(0.5))  # points are given in halves
     axes.set_xlabel(text("axis_index_points", language))
-    if study.declared.study.simulated:
-        axes.figure.supxlabel(
-            text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
-        )
-    return axes
+    return marked(axes, study, language)

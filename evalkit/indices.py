@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -15,10 +14,10 @@ import pandas as pd
 from pydantic import Field
 
 from evalkit.declaration import Code, Declared, IndexNode, Labels, parse
-from evalkit.encodings import decode, fold
+from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.study import Study, check_nodes
-from evalkit.textfiles import file_bytes, read_table
+from evalkit.textfiles import read_table, read_toml
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 AREA_YEAR = ("area", "year")
@@ -137,7 +136,7 @@ def read_definition(path: str | Path) -> Definition:
     """
     path = Path(path)
     path = path if path.suffix else DATA / "indices" / f"{path}.toml"
-    definition = parse(_toml(path, path.name), path.name, Definition)
+    definition = parse(read_toml(path, path.name), path.name, Definition)
     raise_any(_check_definition(definition, path.name))
     return definition
 
@@ -356,7 +355,7 @@ def read_context(study: Study) -> Context | None:
     path = study.folder / "context.toml"
     if not path.exists():
         return None
-    declared = parse(_toml(path, "context.toml"), "context.toml", ContextDeclaration)
+    declared = parse(read_toml(path, "context.toml"), "context.toml", ContextDeclaration)
     problems: list[Problem] = []
     families, points = [], []
     for position, wanted in enumerate(declared.published, start=1):
@@ -368,14 +367,13 @@ def read_context(study: Study) -> Context | None:
         problems += _check_wanted(wanted, family, f"published[{position}]")
         families.append((wanted, family))
     for position, given in enumerate(declared.self_scored, start=1):
-        file = (study.folder / given.file).resolve()
-        if not study.allow_outside and not file.is_relative_to(study.folder.resolve()):
+        if study.outside(given.file):
             place = f"self_scored[{position}].file"
             problems.append(Problem("context.toml", "path_outside", {"found": given.file}, column=place))
             continue
         try:
             definition = _definition(given.definition, study.folder)
-            points.append((definition, read_points(file, given.file, definition, study)))
+            points.append((definition, read_points(study.folder / given.file, given.file, definition, study)))
         except DataError as error:
             problems += error.problems
     raise_any(problems)
@@ -464,13 +462,3 @@ def _number(text: str, wrong: Callable[..., None]) -> float:
         wrong(found=text)
         return np.nan
     return value
-
-
-def _toml(path: Path, name: str) -> dict[str, Any]:
-    decoded = decode(file_bytes(path, name))
-    if decoded is None:
-        raise DataError([Problem(name, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from evalkit.cleaning import Survey
+from evalkit.cleaning import Survey, personal_in_reasons
 from evalkit.codebook import MISSING_KINDS
 from evalkit.coding import OUTSIDE, code_text
 from evalkit.disclosure import suppress_groups
 from evalkit.encodings import fold
-from evalkit.errors import Problem, in_words
-from evalkit.language import Language, day, label, listing, number, plain, text
-from evalkit.privacy import KINDS, search
+from evalkit.errors import in_words
+from evalkit.language import Language, day, label, number, plain, text
+from evalkit.privacy import search
 from evalkit.study import Study
 from evalkit.values import (
     shown,
@@ -114,7 +114,7 @@ def decisions(study: Study, language: Language) -> pd.DataFrame:
     Values are shown where they are an answer of the scale, a number or a date, for anything else may be a name or a
     respondent's code; reasons unless they seem to hold personal data, see `personal_reasons`.
     """
-    rows, personal = [], set(_personal(study).index)
+    rows, personal = [], set(personal_in_reasons(study).index)
     for at, row in study.corrections.iterrows():
         old, new = (_answer(row, row[f"{which}_value"], study, language) for which in ("old", "new"))
         rows.append(
@@ -143,30 +143,6 @@ def _answer(row: pd.Series, value: str, study: Study, language: Language) -> str
     personal = key is not None and search({"": [value, f"0{value}"]})
     known = key is None or key in OUTSIDE or key == "number_ambiguous"
     return value if known and not personal else text("not_shown", language)
-
-
-def personal_reasons(study: Study) -> list[Problem]:
-    """Notices of reasons in corrections.csv that seem to hold personal data: the report leaves such a reason out."""
-    rows = study.corrections
-    return [
-        study.locate(Problem("corrections.csv", "reason_personal", {"what": what}, int(rows["line"][at]), "reason"))
-        for at, what in _personal(study).items()
-    ]
-
-
-def _personal(study: Study) -> pd.Series:
-    """By row of corrections.csv, what the reason seems to hold, in both languages."""
-    found = {}
-    for at, reason in study.corrections["reason"].items():
-        held = [finding.kind for finding in search({"": [reason]})]
-        if held:
-            found[at] = {
-                language: listing(
-                    [text(f"personal_kind_{kind}", language) for kind in KINDS if kind in held], language
-                )
-                for language in ("vi", "en")
-            }
-    return pd.Series(found, dtype=object)
 
 
 def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
@@ -263,7 +239,7 @@ def rules(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
 
 def log(survey: Survey, study: Study) -> pd.DataFrame:
     """The log as the report saves it, without reasons that seem to hold personal data."""
-    rules = {f"corrections.csv:{study.corrections['line'][at]}" for at in _personal(study).index}
+    rules = {f"corrections.csv:{study.corrections['line'][at]}" for at in personal_in_reasons(study).index}
     hidden = survey.log["rule"].isin(rules)
     return survey.log.assign(reason=survey.log["reason"].mask(hidden, text("not_shown", study.language)))
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from evalkit.figures import marked
 from evalkit.language import Language, number, text
 from evalkit.register_tables import enough, on_time, quiet_kinds, share_label
 from evalkit.registers import KINDS, Registers
@@ -53,7 +54,7 @@ def shares(effects: pd.DataFrame, study: Study, language: Language) -> Axes | No
     share = "on_time_" + _rows_of(found, *rows[0])["indicator"].iloc[0].partition("_on_time_")[2]
     axes.set_xlabel(f"{share_label(share, language)} (%)")
     figure.legend(loc="outside upper left", ncols=2, frameon=False)
-    return _finish(axes, study, language)
+    return marked(axes, study, language)
 
 
 def months(frame: pd.DataFrame, registers: Registers, study: Study, language: Language) -> Axes | None:
@@ -94,7 +95,7 @@ def months(frame: pd.DataFrame, registers: Registers, study: Study, language: La
         )  # fmt: skip
     figure.supylabel(text("axis_register_items", language), fontsize=9)
     figure.legend(loc="outside upper left", ncols=3, frameon=False)
-    return _finish(last, study, language)
+    return marked(last, study, language)
 
 
 def _launch_at(frame: pd.DataFrame, launch: date) -> pd.Timestamp:
@@ -108,10 +109,3 @@ def _launch_at(frame: pd.DataFrame, launch: date) -> pd.Timestamp:
 def _rows_of(found: pd.DataFrame, kind: str, group: str) -> pd.DataFrame:
     rows = on_time(found, kind)
     return rows[rows["group"] == group]
-
-
-def _finish(axes: Axes, study: Study, language: Language) -> Axes:
-    if study.declared.study.simulated:
-        words = text("simulated", language)
-        axes.figure.supxlabel(words, x=0.99, ha="right", fontsize=8, color="#A33", weight="bold")
-    return axes

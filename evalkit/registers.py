@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,17 +19,18 @@ from evalkit.codebook import Variable
 from evalkit.coding import UNREAD, code_text
 from evalkit.declaration import Declared, Labels, Wave, Words, parse
 from evalkit.effects import make_effects, with_intervals
-from evalkit.encodings import decode, fold, normal_form
+from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.grid import Grid
+from evalkit.files import read_grid
+from evalkit.grid import SEARCHED, Grid
 from evalkit.language import catalogue
 from evalkit.licence import GATE, Licence
 from evalkit.privacy import search
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import PERIODS, Study
-from evalkit.textfiles import file_bytes, read_text
+from evalkit.textfiles import read_toml
 from evalkit.units import compare_units
-from evalkit.workbooks import is_workbook, read_workbook, refuse_merged_below
+from evalkit.workbooks import refuse_merged_below
 
 FILE = "registers.toml"
 Kind = Literal["reception", "dialogue", "promise", "petition", "complaint", "denunciation"]
@@ -41,7 +41,6 @@ _NO_COMPETENCE = ("promise", "dialogue")  # a unit makes and holds its own
 _YES, _NO = ("có", "x", "1", "thuộc thẩm quyền", "yes"), ("không", "0", "không thuộc thẩm quyền", "no")
 _MONTH = re.compile(r"(?:tháng )?(?:(\d{1,2})[-/. ](\d{4})|(\d{4})[-/.](\d{1,2})(?:[-/.]0?1(?: 00:00:00)?)?)")
 _ITEM = re.compile(r"(?=.*\d)\S{1,40}")  # a number under which nobody can be known: no words
-_HEADER_ROWS = 20
 # What no register for an evaluation may hold; by the folded title, diacritics kept.
 _CONTENT = re.compile(
     r"nội dung|trích yếu|tóm tắt|lý do (?:khiếu nại|tố cáo)|đối tượng bị|bị (?:khiếu nại|tố cáo|đơn)|bị đơn"
@@ -147,13 +146,7 @@ def read_registers(study: Study) -> Registers | None:
     """
     if not (study.folder / FILE).exists():
         return None
-    decoded = decode(file_bytes(study.folder / FILE, FILE))
-    if decoded is None:
-        raise DataError([Problem(FILE, "file_not_text")])
-    try:
-        rules = parse(tomllib.loads(decoded.text), FILE, RegisterRules)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(FILE, "toml_broken", {"reason": error})]) from None
+    rules = parse(read_toml(study.folder / FILE, FILE), FILE, RegisterRules)
     raise_any(_check_rules(rules))
     reader = _Reader(study, rules)
     items_of = [(file, reader.sheet(file)) for file in rules.items]
@@ -339,24 +332,21 @@ class _Reader:
     def sheet(self, file: _File) -> pd.DataFrame | None:
         """The rows of a file, one column a declared name; None where its columns are not as declared."""
         path = self.study.folder / file.file
-        if not self.study.allow_outside and not path.resolve().is_relative_to(self.study.folder.resolve()):
+        if self.study.outside(file.file):
             self.problems.append(Problem(FILE, "path_outside", {"found": file.file}))
             return None
         try:
-            book = is_workbook(file_bytes(path, file.file))
-            grid = read_workbook(path, file.file, sheet=file.sheet) if book else read_text(path, file.file)
-            return self._rows(grid, file, bool(book))
+            return self._rows(read_grid(path, file.file, sheet=file.sheet), file)
         except DataError as error:
             self.problems.extend(error.problems)
             return None
 
-    def _rows(self, grid: Grid, file: _File, book: bool) -> pd.DataFrame:
+    def _rows(self, grid: Grid, file: _File) -> pd.DataFrame:
         wanted = {name: title for name, title in file.columns.model_dump().items() if title is not None}
         titles = {fold(title): name for name, title in wanted.items()}
-        head = grid.cells.head(_HEADER_ROWS).astype("str")
+        head = grid.cells.head(SEARCHED).astype("str")
         header = (head.apply(lambda column: column.map(fold)).isin(list(titles))).sum(axis=1).idxmax()
-        if book:
-            grid = refuse_merged_below(grid, int(header))
+        grid = refuse_merged_below(grid, int(header))
         self.notices.extend(grid.notices)
         row = grid.cells.loc[header].astype("str").map(normal_form)
         cells = grid.cells.loc[grid.cells.index > header].astype("str")

@@ -13,13 +13,12 @@ import pandas as pd
 
 from evalkit.codebook import Codebook, read_codebook
 from evalkit.communes import check_units
-from evalkit.contents import CORRECTION_ACTIONS, CORRECTION_COLUMNS, text_contents
+from evalkit.contents import CORRECTION_ACTIONS, CORRECTION_COLUMNS, Contents, text_contents
 from evalkit.declaration import Declaration, Node, Plan, Tree, TreeNode, Unit, Wave, parse
 from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.language import Language
 from evalkit.rules import check_rules
-from evalkit.studybook import read_studybook
 
 DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight")
 ANSWERS = "/answers"  # beside a pooled percentage stands, under this ending, how many answers it is of
@@ -115,6 +114,10 @@ class Study:
         """A wave by its code."""
         return next(wave for wave in self.declared.waves if wave.code == code)
 
+    def outside(self, file: str) -> bool:
+        """Whether a file lies outside the study folder although that is not allowed."""
+        return not self.allow_outside and _is_outside(self.folder, file)
+
     def unit_label(self, code: str, language: Language, *, on: date | None = None) -> str:
         """A unit's name on a day, without one at the start of the first wave."""
         unit = next(unit for unit in self.declared.units if unit.code == code)
@@ -135,7 +138,7 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
     book = folder / BOOK
     if book.exists() and (folder / "study.toml").exists():
         raise DataError([Problem(BOOK, "two_studies")])
-    contents = read_studybook(book, BOOK) if book.exists() else text_contents(folder)
+    contents = _book_contents(book) if book.exists() else text_contents(folder)
     problems = list(contents.problems)
     declared = _collect(problems, contents.study, lambda content: parse(content, "study.toml", Declaration))
     codebook, found = read_codebook(contents.codebook, contents.scales)
@@ -174,6 +177,12 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
 
 def _apart(declared: Declaration | None) -> tuple[str, ...]:
     return (declared.design.weight,) if declared and declared.design.weight else ()
+
+
+def _book_contents(path: Path) -> Contents:
+    from evalkit.studybook import read_studybook  # loads openpyxl, which most studies need nothing of
+
+    return read_studybook(path, BOOK)
 
 
 def _collect(problems: list[Problem], content: Any, read: Callable[[Any], Any]) -> Any:
@@ -239,10 +248,9 @@ def _check_declaration(declared: Declaration, folder: Path, allow_outside: bool)
                 if _name_on(unit, day) is None:
                     problem("unit_not_valid", f"units.{unit.code}", wave=wave.code, found=day)
                     break
-        path = (folder / wave.file).resolve()
-        if not allow_outside and not path.is_relative_to(folder.resolve()):
+        if not allow_outside and _is_outside(folder, wave.file):
             problem("path_outside", f"{place}.file", found=wave.file)
-        elif not path.exists():
+        elif not (folder / wave.file).exists():
             problem("raw_missing", f"{place}.file", found=wave.file)
     return problems
 
@@ -262,6 +270,10 @@ def _shared_names(units: tuple[Unit, ...]) -> list[str]:
                 shared.setdefault(fold(spelling), spelling)
             others.append((unit.code, first, last))
     return list(shared.values())
+
+
+def _is_outside(folder: Path, file: str) -> bool:
+    return not (folder / file).resolve().is_relative_to(folder.resolve())
 
 
 def _name_on(unit: Unit, day: date) -> Any:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import tomllib
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -110,6 +111,17 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], *, optional: tup
         raise DataError(problems)
     blank = dict.fromkeys(known, "")
     return [blank | dict(zip(names, map(normal_form, row.cells), strict=False)) | {"line": row.line} for row in rows]
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """The content of a toml file; DataError where it is no text or no toml. `name` is how errors call the file."""
+    decoded = decode(file_bytes(path, name))
+    if decoded is None:
+        raise DataError([Problem(name, "file_not_text")])
+    try:
+        return tomllib.loads(decoded.text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError([Problem(name, "toml_broken", {"reason": error})]) from None
 
 
 def read_text(path: Path, name: str, *, encoding: str | None = None) -> Grid:

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from evalkit.figures import marked
 from evalkit.language import Language, label, number, text
 from evalkit.study import PERIODS, Study
 from evalkit.training_files import Class
@@ -73,7 +74,4 @@ def _finish(axes: Axes, study: Study, language: Language, title: str, *, columns
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 0, language)))
     if columns:
         axes.figure.legend(loc="outside upper left", ncols=columns, frameon=False)
-    if study.declared.study.simulated:
-        words = text("simulated", language)
-        axes.figure.supxlabel(words, x=0.99, ha="right", fontsize=8, color="#A33", weight="bold")
-    return axes
+    return marked(axes, study, language)

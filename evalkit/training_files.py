@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,11 +13,11 @@ from pydantic import Field
 
 from evalkit.codebook import Scale, Variable
 from evalkit.declaration import Code, Declared, Labels, Words, parse
-from evalkit.encodings import decode, fold, normal_form
+from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.reading import read_responses
 from evalkit.study import PERIODS, Study
-from evalkit.textfiles import file_bytes
+from evalkit.textfiles import read_toml
 
 FILE = "training.toml"
 # Beside the codes of questions, which cannot have such signs.
@@ -156,7 +154,7 @@ def read_training(study: Study) -> Training | None:
     """
     if not (study.folder / FILE).exists():
         return None
-    declared = parse(_content(study.folder / FILE), FILE, Classes)
+    declared = parse(read_toml(study.folder / FILE, FILE), FILE, Classes)
     raise_any(_check(declared, study))
     problems: list[Problem] = []
     parts = [_Reader(one, study, problems).read() for one in declared.classes]
@@ -167,16 +165,6 @@ def read_training(study: Study) -> Training | None:
     }
     notices = tuple(notice for part in parts for notice in part["notices"])
     return Training(declared.classes, **frames, notices=notices)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    decoded = decode(file_bytes(path, FILE))
-    if decoded is None:
-        raise DataError([Problem(FILE, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(FILE, "toml_broken", {"reason": error})]) from None
 
 
 def _scales(study: Study) -> dict[str, Scale]:
@@ -215,8 +203,7 @@ def _check(declared: Classes, study: Study) -> Iterable[Problem]:
                     "training_scale_unknown", "satisfaction.scale", found=one.satisfaction.scale, expected=expected
                 )
         for place, table in _tables(one).items():
-            path = (study.folder / table.file).resolve()
-            if not study.allow_outside and not path.is_relative_to(study.folder.resolve()):
+            if study.outside(table.file):
                 problem("path_outside", f"{place}.file", found=table.file)
     return problems
 

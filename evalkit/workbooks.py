@@ -28,9 +28,8 @@ from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, Shee
 
 from evalkit.encodings import decode, fold
 from evalkit.errors import MOST_LINES, DataError, Problem, nearest, raise_any
-from evalkit.grid import TYPED, Grid
+from evalkit.grid import SEARCHED, TYPED, Grid
 
-HEADER_ROWS = 20
 """Merged cells that end within so many rows may be a header; below them they are data."""
 MOST_COLUMNS = 5_000
 MOST_CELLS = 10_000_000
@@ -131,7 +130,7 @@ def read_workbook(path: Path, name: str, *, sheet: str | None = None, decimal: s
         for area in sorted(merged)
         if _stands_for_several(columns, *area)
     ]
-    raise_any(problems + [merge for merge in merges if merge.values["last"] > HEADER_ROWS])
+    raise_any(problems + [merge for merge in merges if merge.values["last"] > SEARCHED])
     for area in merged:
         _fill(columns, *area)
     cells = _frame(columns)
@@ -701,7 +700,7 @@ def _stands_for_several(columns: list[list[str]], first: _Cell, last: _Cell) -> 
 
 
 def _fill(columns: list[list[str]], first: _Cell, last: _Cell) -> None:
-    if first[1] < len(columns) and last[0] < HEADER_ROWS:
+    if first[1] < len(columns) and last[0] < SEARCHED:
         for column in columns[first[1] : last[1] + 1]:
             rows = range(first[0], min(last[0] + 1, len(column)))
             column[first[0] : last[0] + 1] = [columns[first[1]][first[0]]] * len(rows)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from evalkit.figures import AFTER, INK, PILOT
+from evalkit.figures import AFTER, INK, PILOT, marked
 from evalkit.language import Language, number, text
 from evalkit.study import Study
 from evalkit.workshops import Workshop, labels
@@ -44,8 +44,4 @@ def coverage(workshop: Workshop, study: Study, language: Language) -> Axes:
     axes.set_yticks(np.arange(len(themes) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#DDDDDD", linewidth=0.6)
     axes.tick_params(which="both", length=0)
-    if study.declared.study.simulated:
-        axes.figure.supxlabel(
-            text("simulated", language), x=0.99, ha="right", fontsize=8, color="#A33", weight="bold"
-        )
-    return axes
+    return marked(axes, study, language)

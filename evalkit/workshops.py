@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,14 +15,15 @@ from pydantic import Field
 from evalkit.agreement import Agreement, cohen, fleiss, krippendorff, percent_agreement
 from evalkit.declaration import Code, Declared, Labels, Words, parse
 from evalkit.effects import make_effects
-from evalkit.encodings import decode, fold, normal_form
+from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.files import read_grid
+from evalkit.grid import SEARCHED
 from evalkit.guessing import bare
 from evalkit.language import LANGUAGES, Language, catalogue, label, text
 from evalkit.privacy import search
 from evalkit.study import Study
-from evalkit.textfiles import file_bytes, read_text
-from evalkit.workbooks import is_workbook, read_workbook
+from evalkit.textfiles import read_toml
 
 FILE = "workshop.toml"
 LEVELS = ("function", "task", "scope", "authority")
@@ -41,7 +40,6 @@ FIELDS = {
 }  # fmt: skip
 MAIN = "main"
 
-_SEARCHED = 20  # rows in which the header is looked for
 _OPTIONAL = ("indicators", "explanation", "draft_before", "draft_after")
 _WRITTEN = ("title", "text", "explanation", "draft_before", "draft_after")
 _AGREED = 0
@@ -133,7 +131,7 @@ def read_workshop(study: Study) -> Workshop | None:
     """
     if not (study.folder / FILE).exists():
         return None
-    declared = parse(_content(study.folder / FILE), FILE, Declaration)
+    declared = parse(read_toml(study.folder / FILE, FILE), FILE, Declaration)
     problems = _check_declared(declared)
     raise_any(problems)
     notices: list[Problem] = []
@@ -338,16 +336,6 @@ def _in_order(frame: pd.DataFrame, orders: Mapping[str, list[str]]) -> pd.DataFr
 # --- reading ---
 
 
-def _content(path: Path) -> dict[str, Any]:
-    decoded = decode(file_bytes(path, FILE))
-    if decoded is None:
-        raise DataError([Problem(FILE, "file_not_text")])
-    try:
-        return tomllib.loads(decoded.text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([Problem(FILE, "toml_broken", {"reason": error})]) from None
-
-
 def _check_declared(declared: Declaration) -> list[Problem]:
     problems = []
     for name in ("kinds", "themes", "groups"):
@@ -368,18 +356,15 @@ def _check_declared(declared: Declaration) -> list[Problem]:
 def _table(study: Study, table: Table, name: str, notices: list[Problem]) -> pd.DataFrame:
     """The known columns of a table as text in normal form, by field; the index is the line."""
     path = study.folder / table.file
-    if not study.allow_outside and not path.resolve().is_relative_to(study.folder.resolve()):
+    if study.outside(table.file):
         raise DataError([Problem(FILE, "path_outside", {"found": table.file}, column=f"files.{name}.file")])
-    if is_workbook(file_bytes(path, table.file)):
-        grid = read_workbook(path, table.file, sheet=table.sheet)
-    else:
-        grid = read_text(path, table.file)
+    grid = read_grid(path, table.file, sheet=table.sheet)
     notices += grid.notices
     cells = grid.cells.astype(object).map(normal_form)
     titles = {fold(spelling): field for field in FIELDS[name] for spelling in _titles(field)}
     wanted = [field for field in FIELDS[name] if field not in _OPTIONAL]
     # The row that has most of the titles: lines above it are headings.
-    known = cells.head(_SEARCHED).apply(lambda row: len({titles.get(fold(cell)) for cell in row} - {None}), axis=1)
+    known = cells.head(SEARCHED).apply(lambda row: len({titles.get(fold(cell)) for cell in row} - {None}), axis=1)
     header = known.idxmax()
     fields = {at: titles.get(fold(cell)) for at, cell in cells.loc[header].items()}
     found = [field for field in fields.values() if field]

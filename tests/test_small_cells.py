@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from scipy.optimize import linprog
 
 import evalkit as ek
-from evalkit import figures, record_tables, tables, values
+from evalkit import cleaning, figures, record_tables, tables, values
 from evalkit.claims import claims, design_sentences
 from evalkit.disclosure import suppress_groups
 from evalkit.effects import read_effects
@@ -293,13 +293,13 @@ def test_a_reason_with_personal_data_is_left_out_and_announced(nga_bay):
     study = decided(nga_bay, variable="tuoi", old_value="340", new_value="34", reason=list(REASONS))
     shown = record_tables.decisions(study, "vi")["Lý do"]
     assert shown.tolist() == [reason if kept else "không hiển thị" for reason, kept in REASONS.items()]
-    found = record_tables.personal_reasons(study)
+    found = cleaning.personal_reasons(study)
     assert [problem.message("en") for problem in found] == [
         f'corrections.csv, line {line}, "reason": the reason seems to hold {what}, so the report does not '
         "print it: please write it without personal data."
         for line, what in ((3, "phone numbers"), (4, "identity card numbers"))
     ]
-    assert record_tables.personal_reasons(nga_bay) == []
+    assert cleaning.personal_reasons(nga_bay) == []
 
 
 def test_a_saved_table_begins_no_formula_and_effects_come_back_as_they_were(one_unit, study, tmp_path):

@@ -319,7 +319,7 @@ def mistyped():
 @pytest.mark.parametrize(("at", "value", "expected"), list(mistyped()))
 def test_what_a_lecturer_mistypes(cells, folder, monkeypatch, at, value, expected):
     book = edited(cells, (*at.split("!"), value))
-    monkeypatch.setattr("evalkit.study.read_studybook", lambda path, name: read_cells(book, name))
+    monkeypatch.setattr("evalkit.studybook.read_studybook", lambda path, name: read_cells(book, name))
     (folder / "study.xlsx").touch()
     with pytest.raises(DataError) as error:
         evalkit.open_study(folder)
@@ -329,7 +329,7 @@ def test_what_a_lecturer_mistypes(cells, folder, monkeypatch, at, value, expecte
 
 def test_a_correction_of_an_unknown_row_and_a_wrong_count_name_their_cells(cells, folder, monkeypatch):
     book = edited(cells, ("sua_so_lieu", "A4", "truoc-9999"), ("so_phieu", "C4", 10))
-    monkeypatch.setattr("evalkit.study.read_studybook", lambda path, name: read_cells(book, name))
+    monkeypatch.setattr("evalkit.studybook.read_studybook", lambda path, name: read_cells(book, name))
     (folder / "study.xlsx").touch()
     study = evalkit.open_study(folder)
     with pytest.raises(DataError) as error:
