@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from evalkit.case_series import on_time, series, share_chart, survival
+from evalkit.case_series import individuals_chart, on_time, series, share_chart, survival
 from evalkit.cases import Cases
 from evalkit.figures import COMPARISON, INK, PILOT, marked
 from evalkit.language import Language, number, text
@@ -40,31 +40,27 @@ def rates(cases: Cases, study: Study, language: Language) -> Axes:
 
 def control(cases: Cases, study: Study, language: Language, *, unit: str) -> Axes | None:
     """Laney's p' chart of a unit, limits from before the launch; None where a period has no cases or they are few."""
-    declared = cases.declared
-    found = on_time(series(cases, by=("unit",)), declared.definition)
+    definition = cases.declared.definition
+    found = on_time(series(cases, by=("unit",)), definition)
     found = found[found["unit"] == unit]
-    before = np.ones(len(found), dtype=bool)
-    if declared.launch:
-        before = (found["end"] < pd.Timestamp(declared.launch)).to_numpy()
+    before = _before(cases, found)
     if (found["denominator"] <= 0).any() or before.sum() < 2:
         return None
     chart = share_chart(found["numerator"], found["denominator"], baseline=before)
-    at = pd.DatetimeIndex(found["end"])
-    axes = _axes()
-    axes.fill_between(
-        at, chart["low"], chart["high"], step="mid", color="#E6E6E6", label=text("case_limits", language)
-    )
-    axes.plot(at, chart["centre"], color=INK, linewidth=0.8, label=text("case_centre", language))
-    axes.plot(at, chart["value"], color=PILOT if study.design.arms[unit] == "pilot" else COMPARISON, marker="o",
-              markersize=3.5)  # fmt: skip
-    strange = chart["outside"].to_numpy()
-    axes.plot(at[strange], chart["value"][strange], "D", color=INK, markersize=7, fillstyle="none",
-              label=text("case_outside", language))  # fmt: skip
-    _launch(axes, cases, language, at)
-    _months(axes, at)
-    axes.set_ylabel(text("case_axis_percent", language, definition=declared.definition))
-    axes.figure.legend(loc="outside upper left", ncols=4, frameon=False)
-    return _finish(axes, study, language)
+    words = text("case_axis_percent", language, definition=definition)
+    return _control(chart.set_axis(found["end"]), cases, study, language, unit=unit, words=words)
+
+
+def load(cases: Cases, study: Study, language: Language, *, unit: str) -> Axes | None:
+    """XmR chart of the cases a unit received, limits from before the launch; None where periods are few."""
+    found = series(cases, by=("unit",))
+    found = found[found["unit"] == unit]
+    before = _before(cases, found)
+    if before.sum() < 2:
+        return None
+    chart = individuals_chart(found["received"], baseline=before).assign(low=lambda frame: frame["low"].clip(0))
+    words = text("case_axis_received", language)
+    return _control(chart.set_axis(found["end"]), cases, study, language, unit=unit, words=words)
 
 
 def waiting(cases: Cases, study: Study, language: Language) -> Axes:
@@ -84,6 +80,33 @@ def waiting(cases: Cases, study: Study, language: Language) -> Axes:
     axes.set_ylabel(text("case_axis_open", language))
     axes.figure.legend(loc="outside upper left", ncols=2, frameon=False)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    return _finish(axes, study, language)
+
+
+def _before(cases: Cases, found: pd.DataFrame) -> np.ndarray:
+    """Which periods end before the launch: all where there is none."""
+    if cases.declared.launch is None:
+        return np.ones(len(found), dtype=bool)
+    return (found["end"] < pd.Timestamp(cases.declared.launch)).to_numpy()
+
+
+def _control(chart: pd.DataFrame, cases: Cases, study: Study, language: Language, *, unit: str, words: str) -> Axes:
+    """Limits as an area, centre as a line, what lies outside ringed by a diamond; `chart` by the ends of periods."""
+    axes, at = _axes(), pd.DatetimeIndex(chart.index)
+    centre = text("case_centre" if cases.declared.launch else "case_centre_all", language)
+    axes.fill_between(
+        at, chart["low"], chart["high"], step="mid", color="#E6E6E6", label=text("case_limits", language)
+    )
+    axes.plot(at, chart["centre"], color=INK, linewidth=0.8, label=centre)
+    axes.plot(at, chart["value"], color=PILOT if study.design.arms[unit] == "pilot" else COMPARISON, marker="o",
+              markersize=3.5)  # fmt: skip
+    strange = chart.loc[chart["outside"], "value"]
+    axes.plot(strange.index, strange, "D", color=INK, markersize=7, fillstyle="none",
+              label=text("case_outside", language))  # fmt: skip
+    _launch(axes, cases, language, at)
+    _months(axes, at)
+    axes.set_ylabel(words)
+    axes.figure.legend(loc="outside upper left", ncols=4, frameon=False)
     return _finish(axes, study, language)
 
 

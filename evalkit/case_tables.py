@@ -12,7 +12,7 @@ import pandas as pd
 from evalkit.case_series import DEFINITIONS, durations, on_time, posted, series
 from evalkit.cases import FLAWS, Cases, Definition
 from evalkit.cases import quality as case_quality
-from evalkit.language import Language, day, listing, number, text
+from evalkit.language import Language, day, label, listing, number, text
 from evalkit.sample import BETWEEN
 from evalkit.study import Study
 from evalkit.values import shown, shown_p, titled
@@ -194,9 +194,14 @@ def checklist(cases: Cases, study: Study, language: Language) -> pd.DataFrame:
     return titled(rows, language)
 
 
-def checklist_sentence(language: Language) -> str:
-    """What it means that a procedure was reviewed or posted."""
-    return text("case_checklist_meaning", language)
+def checklist_sentence(cases: Cases, language: Language) -> str:
+    """Where the words reviewed and posted come from, and what the team declares to mean by them."""
+    declared = cases.declared.checklist_rule
+    if declared:
+        rule = text("case_checklist_declared", language, rule=label(declared, language))
+    else:
+        rule = text("case_checklist_undeclared", language)
+    return text("case_checklist_meaning", language, rule=rule)
 
 
 def span(cases: Cases, language: Language) -> dict[str, str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from evalkit.declaration import Code, Declared, Words, parse
+from evalkit.declaration import Code, Declared, Labels, Words, parse
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.files import read_grid
@@ -22,15 +23,16 @@ from evalkit.textfiles import read_table, read_toml
 
 FILE = "cases.toml"
 DATES = ("received", "due", "extended", "released", "finished")
-STATUSES = (
-    "receiving", "processing", "waiting", "released", "finished", "unresolved", "denied", "cancelled",
-)  # fmt: skip
+HAPPENED = ("received", "released", "finished")  # the other dates may lie ahead
+Status = Literal["receiving", "processing", "waiting", "released", "finished", "unresolved", "denied", "cancelled"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ENDED = ("released", "finished", "unresolved")  # have a result, if only a refusal
 NEVER = ("denied", "cancelled")  # not taken in, or taken back: no result is ever due
 # From this day people file at any commune of their province (decree 118/2025/NĐ-CP).
 ANYWHERE = np.datetime64("2025-07-01")
-FLAWS = ("received_missing", "release_missing", "due_before_received", "released_before_received",
-         "finished_before_released", "in_future")  # fmt: skip
+FLAWS = ("received_missing", "release_missing", "in_future", "far_off", "due_before_received",
+         "released_before_received", "finished_before_released")  # fmt: skip
+FAR = 10  # years before the first and after the last day of the records: our choice, and no rule
 # The columns of OpenCPS's monthly report, in their order; its header takes five rows, then one with 1 … 24.
 REPORT_COLUMNS = (
     "place", "total", "refused", "withdrawn", "to_process", "carried", "received", "received_counter",
@@ -51,13 +53,11 @@ _LAYOUTS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _TOTAL = re.compile(r"(tổng|cộng|total)\b.*")
-_TALLEST, _SHOWN = 3, 50
-_FIRST_DAY = np.datetime64("1990-01-01")
+_TALLEST, _SHOWN, _MOST = 3, 50, 1000
 
 Definition = Literal["A", "B", "C", "D"]
 Column = Literal["number", "unit", "field", "procedure", "received", "due", "extended", "released", "finished",
                  "status", "origin"]  # fmt: skip
-Status = Literal["receiving", "processing", "waiting", "released", "finished", "unresolved", "denied", "cancelled"]
 
 
 class Reporting(Declared):
@@ -100,7 +100,10 @@ class Report(Declared):
 
 
 class Records(Declared):
-    """All of cases.toml: since when and until when the records are complete, and what is meant by on time."""
+    """All of cases.toml: since when and until when the records are complete, and what is meant by on time.
+
+    checklist: a csv file of procedures; checklist_rule: what made the team write "reviewed" and "posted" in it.
+    """
 
     data_start: date
     data_cut: date
@@ -110,6 +113,7 @@ class Records(Declared):
     sources: Annotated[tuple[Source, ...], Field(min_length=1, strict=False)]
     reports: Annotated[tuple[Report, ...], Field(strict=False)] = ()
     checklist: str | None = None
+    checklist_rule: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,10 @@ def read_cases(study: Study) -> Cases | None:
     """The one-stop cases of a study folder; None where it has no cases.toml.
 
     Raises DataError, all at once: keys of cases.toml, titles not found, units and words of status that are unknown,
-    dates that cannot be read, a case number twice, and (unless `contradictions = "report"`) a due date before
-    the day received, a result before it, hand-over before the result, any date after `data_cut`, and a case
-    with a result but without its date or the day received. Only the declared columns are read.
+    dates that cannot be read, a case number twice (however written), and (unless `contradictions = "report"`) a due
+    date before the day received, a result before it, hand-over before the result, anything that happened after
+    `data_cut`, a date FAR years off, and a case with a result but without its date or the day received. A cell is
+    named once: what follows from a bad date is not told again. Only the declared columns are read.
 
         cases = ek.cases.read_cases(ek.open_study("data/nga-bay"))
     """
@@ -151,25 +156,26 @@ def read_cases(study: Study) -> Cases | None:
     raise_any(_check(declared, study))
     problems: list[Problem] = []
     notices: list[Problem] = []
+
+    @contextmanager
+    def gathered() -> Iterator[None]:
+        try:
+            yield
+        except DataError as error:
+            problems.extend(error.problems)
+
     parts, printed, checklist = [], [], None
     for source in declared.sources:
-        try:
-            parts.append(_read_source(source, declared, study, problems, notices))
-        except DataError as error:
-            problems += error.problems
+        with gathered():
+            parts.append(_Export(source, declared, study, problems, notices).frame())
     for report in declared.reports:
-        try:
+        with gathered():
             printed.append(_read_report(report, study, notices))
-        except DataError as error:
-            problems += error.problems
     if declared.checklist:
-        try:
+        with gathered():
             checklist = _read_checklist(declared.checklist, study)
-        except DataError as error:
-            problems += error.problems
     frame = _joined(parts) if parts else pd.DataFrame()
-    if parts:
-        problems += _twice(frame)
+    problems += _twice(frame) if parts else []
     raise_any(problems)
     reports = pd.concat(printed, ignore_index=True) if printed else None
     return Cases(declared, frame, reports, checklist, tuple(notices))
@@ -213,44 +219,145 @@ def _check(declared: Records, study: Study) -> Iterator[Problem]:
             yield Problem(FILE, "path_outside", {"found": name}, column="file")
 
 
-def _read_source(
-    source: Source, declared: Records, study: Study, problems: list[Problem], notices: list[Problem]
-) -> pd.DataFrame:
-    grid = read_grid(study.folder / source.file, source.file, sheet=source.sheet)
-    notices += [notice for notice in grid.notices if notice.key != "workbook_merged"]
-    cells = _below_header(grid, source)
-    cells = _without_totals(cells, source, notices)
-    wrong: list[Problem] = []
+class _Export:
+    """One export on its way to cases: its cells, and those of them that a message names already."""
 
-    def refuse(key: str, column: str, rows: np.ndarray, found: str, **values: Any) -> None:
-        title = source.titles.get(column)
-        for line in cells.index[rows][:_SHOWN]:
-            wrong.append(Problem(source.file, key, {"found": found, **values}, int(line), title, source.sheet))
+    def __init__(
+        self, source: Source, declared: Records, study: Study, problems: list[Problem], notices: list[Problem]
+    ) -> None:
+        self.source, self.declared, self.problems, self.notices = source, declared, problems, notices
+        grid = read_grid(study.folder / source.file, source.file, sheet=source.sheet)
+        notices += [notice for notice in grid.notices if notice.key != "workbook_merged"]
+        cells = _below_header(grid, source)
+        total = _are_totals(cells)
+        notices += [self._problem("totals_row", line) for line in cells.index[total]]
+        self.cells = cells[~total]
+        self.codes = [unit.code for unit in study.declared.units]
+        self.units = {name: at for at, unit in enumerate(study.declared.units) for name in unit.spellings}
+        self.told = {name: np.zeros(len(self.cells), dtype=bool) for name in ("number", "unit", "status", *DATES)}
 
-    taken: dict[str, Any] = {
-        "file": pd.Categorical.from_codes(np.zeros(len(cells), dtype=np.int8), [source.file]),
-        "line": cells.index.to_numpy(),
-        "number": cells["number"].astype("str").str.strip(),
-    }
-    blank = (taken["number"] == "").to_numpy()
-    refuse("case_number_missing", "number", blank, "")
-    taken["unit"] = _units(cells, source, study, refuse)
-    for name in ("field", "procedure"):
-        taken[name] = _texts(cells.get(name), len(cells), source.file)
-    for name in DATES:
-        taken[name] = _days(cells.get(name), len(cells), source, lambda rows, found, name=name: refuse(
-            "case_date_unknown", name, rows, found))  # fmt: skip
-    taken["status"] = _status(cells, taken, source, refuse)
-    taken["elsewhere"] = _elsewhere(cells, taken, study)
-    frame = pd.DataFrame({name: np.asarray(part) if name in ("line", *DATES) else getattr(part, "array", part)
-                          for name, part in taken.items()})  # fmt: skip
-    frame["flaw"], found = _flaws(frame, declared, source)
-    problems += wrong
-    if source.contradictions == "refuse":
-        problems += found
-    else:
-        notices += found
-    return frame
+    def frame(self) -> pd.DataFrame:
+        """One row a case, as `Cases` says."""
+        count = len(self.cells)
+        number = self.cells["number"].astype("str").str.strip()
+        self._refuse("number", (number == "").to_numpy())
+        unit = self.source.unit
+        at = np.full(count, self.codes.index(unit)) if unit else self._known("unit", self.units)
+        days = {name: self._days(name) for name in DATES}
+        frame = pd.DataFrame(
+            {
+                "file": pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), [self.source.file]),
+                "line": self.cells.index.to_numpy(),
+                "number": number.array,
+                "unit": pd.Categorical.from_codes(at, self.codes),
+                "field": self._words("field"),
+                "procedure": self._words("procedure"),
+                **days,
+                "status": pd.Categorical.from_codes(self._status(days["released"]), list(STATUSES)),
+                "elsewhere": self._elsewhere(at, days["received"]),
+            }
+        )
+        frame["flaw"], found = self._flaws(frame)
+        (self.problems if self.source.contradictions == "refuse" else self.notices).extend(found)
+        return frame
+
+    def _problem(self, what: str, line: int, column: str = "", **values: Any) -> Problem:
+        title = self.source.titles.get(column)
+        return Problem(self.source.file, f"case_{what}", values, int(line), title, self.source.sheet)
+
+    def _refuse(self, column: str, wrong: np.ndarray, names: Iterable[str] = ()) -> None:
+        """A problem for each cell that is blank or unknown, of each text the first lines."""
+        self.told[column] |= wrong
+        texts = self.cells[column][wrong].astype("str")
+        for line, cell in texts.groupby(texts).head(_SHOWN).iloc[:_MOST].items():
+            found = normal_form(cell)[:40]
+            what = f"{column}_missing" if not found else f"{'date' if column in DATES else column}_unknown"
+            self.problems.append(self._problem(what, line, column, found=found, expected=nearest(found, names)))
+
+    def _known(self, column: str, names: dict[str, int]) -> np.ndarray:
+        """What each cell means; -1 and a problem where that is not known."""
+        at = self._meant(column, names)
+        self._refuse(column, at < 0, names)
+        return at
+
+    def _meant(self, column: str, names: dict[str, int]) -> np.ndarray:
+        texts = self.cells[column].cat
+        known = {fold(name): at for name, at in reversed(names.items())}  # of two that fold alike the first
+        return np.array([known.get(fold(text), -1) for text in texts.categories], dtype=int)[texts.codes]
+
+    def _words(self, name: str) -> pd.Categorical:
+        """Words as the file has them, spaces and invisible signs put in order, spellings that fold alike as one."""
+        if name not in self.cells:
+            return pd.Categorical.from_codes(np.zeros(len(self.cells), dtype=np.int8), [""])
+        shown: dict[str, str] = {}
+        column = self.cells[name].cat.remove_unused_categories().cat
+        words = [shown.setdefault(fold(text), normal_form(text)) for text in column.categories]
+        codes, kept = pd.factorize(pd.Series(words, dtype="str"))
+        return pd.Categorical.from_codes(codes[column.codes], kept)
+
+    def _days(self, name: str) -> np.ndarray:
+        """The day of each cell by the clock of the place: an offset from UTC is not reckoned with."""
+        if name not in self.cells:
+            return np.full(len(self.cells), np.datetime64("NaT"), dtype="datetime64[s]")
+        column = self.cells[name].cat
+        texts = pd.Series(column.categories, dtype="str").str.strip()
+        heads = texts.where(texts.str.len() <= 10, texts.str.replace(r"[T ].*$", "", regex=True))
+        codes, distinct = pd.factorize(heads)
+        plain = pd.Series(distinct, dtype="str").str.replace(r"[.\-]", "/", regex=True)
+        order = "%d/%m/%Y" if self.source.dates == "dmy" else "%m/%d/%Y"
+        days = pd.to_datetime(plain, format="%Y/%m/%d", errors="coerce")
+        days = days.fillna(pd.to_datetime(plain, format=order, errors="coerce"))
+        serial = pd.to_numeric(plain.where(plain.str.fullmatch(r"\d{5}")), errors="coerce")
+        days = days.fillna(pd.Timestamp("1899-12-30") + pd.to_timedelta(serial, unit="D"))
+        found = days.to_numpy().astype("datetime64[s]")[codes]
+        self._refuse(name, (np.isnat(found) & (texts != "").to_numpy())[column.codes])
+        return found[column.codes]
+
+    def _status(self, released: np.ndarray) -> np.ndarray:
+        if "status" not in self.cells:
+            return np.where(np.isnat(released), STATUSES.index("processing"), STATUSES.index("released"))
+        names = {text: STATUSES.index(status) for text, status in self.source.status.items()}
+        for at, status in enumerate(STATUSES):
+            names.setdefault(status, at)
+        return self._known("status", names)
+
+    def _elsewhere(self, unit: np.ndarray, received: np.ndarray) -> np.ndarray:
+        """Cases of people who live in another commune; before 1/7/2025 a commune had none."""
+        if "origin" not in self.cells:
+            return np.zeros(len(self.cells), dtype=bool)
+        home = self._meant("origin", self.units | {"": -2})  # a blank cell says nothing
+        return (home != -2) & (home != unit) & (received >= ANYWHERE)
+
+    def _flaws(self, frame: pd.DataFrame) -> tuple[pd.Categorical, list[Problem]]:
+        """The first contradiction of each case, and a problem for each; of cells named before nothing is said."""
+        cut, far = pd.Timestamp(self.declared.data_cut), pd.DateOffset(years=FAR)
+        first, last = pd.Timestamp(self.declared.data_start) - far, cut + far
+        span = f"{first:%d/%m/%Y} – {last:%d/%m/%Y}"
+        received, released = frame["received"], frame["released"]
+        # Flaw, column, whether it has it, and what would be right: in words, or not before another column.
+        checks = [
+            ("received_missing", "received", received.isna(), ""),
+            *(("in_future", name, frame[name] > cut, f"{cut:%d/%m/%Y}") for name in HAPPENED),
+            *(("far_off", name, (frame[name] < first) | (frame[name] > last), span) for name in DATES),
+            ("release_missing", "released", frame["status"].isin(ENDED) & released.isna(), ""),
+            *(("due_before_received", name, frame[name] < received, "received") for name in ("due", "extended")),
+            ("released_before_received", "released", released < received, "received"),
+            ("finished_before_released", "finished", frame["finished"] < released, "released"),
+        ]  # fmt: skip
+        codes = np.zeros(len(frame), dtype=np.int8)
+        problems = []
+        for flaw, column, has, right in checks:
+            rows = has.to_numpy() & ~self.told[column]
+            if right in DATES:  # either of the two may be the bad one, and both are named
+                rows &= ~self.told[right]
+                self.told[right] |= rows
+            self.told[column] |= rows
+            codes[rows & (codes == 0)] = 1 + FLAWS.index(flaw)
+            for row in np.flatnonzero(rows):
+                found, limit = frame[column][row], f"{frame[right][row]:%d/%m/%Y}" if right in DATES else right
+                values = {"found": f"{found:%d/%m/%Y}", "expected": limit} if pd.notna(found) else {}
+                problems.append(self._problem(flaw, frame["line"][row], column, **values))
+        return pd.Categorical.from_codes(codes, ["", *FLAWS]), problems
 
 
 def _below_header(grid: Grid, source: Source) -> pd.DataFrame:
@@ -289,123 +396,11 @@ def _is_numbering(row: pd.Series) -> bool:
     return len(numbers) > 1 and numbers == [str(at) for at in range(1, len(numbers) + 1)]
 
 
-def _without_totals(cells: pd.DataFrame, source: Source, notices: list[Problem]) -> pd.DataFrame:
+def _are_totals(cells: pd.DataFrame) -> np.ndarray:
     total = (cells["received"] == "").to_numpy(copy=True)
     words = cells.loc[total, [column for column in ("number", "unit", "field") if column in cells]].astype("str")
     total[total] = words.map(lambda text: bool(_TOTAL.fullmatch(fold(text[:40])))).any(axis=1)
-    notices += [
-        Problem(source.file, "case_totals_row", {}, int(line), sheet=source.sheet) for line in cells.index[total]
-    ]
-    return cells[~total]
-
-
-def _units(cells: pd.DataFrame, source: Source, study: Study, refuse: Any) -> pd.Categorical:
-    codes = [unit.code for unit in study.declared.units]
-    if source.unit:
-        return pd.Categorical.from_codes(np.full(len(cells), codes.index(source.unit)), codes)
-    known = {fold(name): codes.index(unit.code) for unit in study.declared.units for name in unit.spellings}
-    texts = cells["unit"].cat
-    at = np.array([known.get(fold(text), -1) for text in texts.categories])
-    for category in np.flatnonzero(at < 0):
-        name = normal_form(texts.categories[category])
-        expected = nearest(name, [name for unit in study.declared.units for name in unit.spellings])
-        refuse("case_unit_unknown", "unit", texts.codes.to_numpy() == category, name, expected=expected)
-    return pd.Categorical.from_codes(at[texts.codes], codes)
-
-
-def _texts(column: pd.Series | None, rows: int, file: str) -> pd.Categorical:
-    """Words as the file has them, spaces and invisible characters put in order, spellings that fold alike as one."""
-    if column is None:
-        return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), [""])
-    shown: dict[str, str] = {}
-    column = column.cat.remove_unused_categories()
-    words = [shown.setdefault(fold(text), normal_form(text)) for text in column.cat.categories]
-    codes, kept = pd.factorize(pd.Series(words, dtype="str"))
-    return pd.Categorical.from_codes(codes[column.cat.codes], kept)
-
-
-def _days(column: pd.Series | None, rows: int, source: Source, refuse: Any) -> np.ndarray:
-    """The day of each cell by the clock of the place: an offset from UTC is not reckoned with."""
-    if column is None:
-        return np.full(rows, np.datetime64("NaT"), dtype="datetime64[s]")
-    texts = pd.Series(column.cat.categories, dtype="str").str.strip()
-    heads = texts.where(texts.str.len() <= 10, texts.str.replace(r"[T ].*$", "", regex=True))
-    codes, distinct = pd.factorize(heads)
-    plain = pd.Series(distinct, dtype="str").str.replace(r"[.\-]", "/", regex=True)
-    order = "%d/%m/%Y" if source.dates == "dmy" else "%m/%d/%Y"
-    days = pd.to_datetime(plain, format="%Y/%m/%d", errors="coerce")
-    days = days.fillna(pd.to_datetime(plain, format=order, errors="coerce"))
-    serial = pd.to_numeric(plain.where(plain.str.fullmatch(r"\d{5}")), errors="coerce")
-    days = days.fillna(pd.Timestamp("1899-12-30") + pd.to_timedelta(serial, unit="D"))
-    days = days.where(days >= _FIRST_DAY).to_numpy().astype("datetime64[s]")
-    for category in np.flatnonzero(np.isnat(days)[codes] & (texts != "").to_numpy()):
-        refuse(column.cat.codes.to_numpy() == category, normal_form(texts[category])[:40])
-    return days[codes][column.cat.codes]
-
-
-def _status(cells: pd.DataFrame, taken: Mapping[str, Any], source: Source, refuse: Any) -> pd.Categorical:
-    ended = ~np.isnat(taken["released"])
-    by_date = np.where(ended, STATUSES.index("released"), STATUSES.index("processing"))
-    if "status" not in cells:
-        return pd.Categorical.from_codes(by_date, list(STATUSES))
-    known = {fold(status): at for at, status in enumerate(STATUSES)}
-    known |= {fold(text): STATUSES.index(status) for text, status in source.status.items()}
-    texts = cells["status"].cat
-    at = np.array([known.get(fold(text), -1) for text in texts.categories])
-    for category in np.flatnonzero(at < 0):
-        word = normal_form(texts.categories[category])
-        rows = texts.codes.to_numpy() == category
-        refuse("case_status_unknown", "status", rows, word, expected=nearest(word, [*source.status, *STATUSES]))
-    return pd.Categorical.from_codes(at[texts.codes], list(STATUSES))
-
-
-def _elsewhere(cells: pd.DataFrame, taken: Mapping[str, Any], study: Study) -> np.ndarray:
-    """Cases of people who live in another commune; before 1/7/2025 a commune had none."""
-    if "origin" not in cells:
-        return np.zeros(len(cells), dtype=bool)
-    codes = [unit.code for unit in study.declared.units]
-    known = {fold(name): codes.index(unit.code) for unit in study.declared.units for name in unit.spellings}
-    texts = cells["origin"].cat
-    home = np.array([known.get(fold(text), -1) for text in texts.categories])[texts.codes]
-    told = np.array([bool(text.strip()) for text in texts.categories])[texts.codes]
-    return told & (home != np.asarray(taken["unit"].codes)) & (taken["received"] >= ANYWHERE)
-
-
-def _flaws(frame: pd.DataFrame, declared: Records, source: Source) -> tuple[pd.Categorical, list[Problem]]:
-    """The first contradiction of each case, by FLAWS, and a problem for each."""
-    received, released, due = frame["received"], frame["released"], frame["due"]
-    cut = pd.Timestamp(declared.data_cut)
-    conditions = {
-        "received_missing": (received.isna(), "received", received),
-        "release_missing": (frame["status"].isin(ENDED) & released.isna(), "released", released),
-        "due_before_received": ((due < received) | (frame["extended"] < received), "due", due),
-        "released_before_received": (released < received, "released", released),
-        "finished_before_released": (frame["finished"] < released, "finished", frame["finished"]),
-        "in_future": (frame[["received", "released", "finished"]].gt(cut).any(axis=1), "released", released),
-    }
-    codes = np.zeros(len(frame), dtype=np.int8)
-    problems = []
-    for at, flaw in enumerate(FLAWS, start=1):
-        rows, column, shown = conditions[flaw]
-        rows = rows.to_numpy() & (codes == 0)
-        codes[rows] = at
-        limit = declared.data_cut if flaw == "in_future" else None
-        for row in np.flatnonzero(rows):
-            if flaw == "in_future" and not shown[row] > cut:
-                column, value = ("received", received[row]) if received[row] > cut else (
-                    "finished", frame["finished"][row])  # fmt: skip
-            else:
-                value = shown[row]
-            start = received[row]
-            values = {
-                "found": f"{value:%d/%m/%Y}" if pd.notna(value) else "–",
-                "expected": f"{limit:%d/%m/%Y}" if limit else f"{start:%d/%m/%Y}" if pd.notna(start) else "–",
-            }
-            title = source.titles.get(column)
-            problems.append(
-                Problem(source.file, f"case_{flaw}", values, int(frame["line"][row]), title, source.sheet)
-            )
-    return pd.Categorical.from_codes(codes, ["", *FLAWS]), problems
+    return total
 
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -416,15 +411,18 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _twice(frame: pd.DataFrame) -> list[Problem]:
-    twice = frame["number"].duplicated() & (frame["number"] != "")
-    if not twice.any():
-        return []
-    first = frame[frame["number"].isin(frame.loc[twice, "number"])].drop_duplicates("number").set_index("number")
+    """A problem for each case number that stood before, in whatever capitals, spaces and tone forms."""
+    alike = frame["number"].str.lower().str.replace(r"\s", "", regex=True)
+    accented = ~alike.str.isascii()
+    alike[accented] = alike[accented].map(fold)
+    again = alike.duplicated() & (alike != "")
+    rows = frame[["file", "line", "number"]].assign(alike=alike)[alike.isin(alike[again])]
+    pairs = rows[again.loc[rows.index]].merge(rows.drop_duplicates("alike"), on="alike", suffixes=("", "_first"))
     return [
-        Problem(row.file, "case_twice",
-                {"found": row.number, "file": first.at[row.number, "file"], "first": first.at[row.number, "line"]},
+        Problem(row.file, "case_twice" if row.number == row.number_first else "case_twice_alike",
+                {"found": row.number, "other": row.number_first, "file": row.file_first, "first": row.line_first},
                 row.line)
-        for row in frame[twice].itertuples()
+        for row in pairs.itertuples()
     ]  # fmt: skip
 
 
@@ -448,32 +446,30 @@ def _read_report(report: Report, study: Study, notices: list[Problem]) -> pd.Dat
         for line, column in missing.stack()[lambda found: found].index
     )
     total = cells["place"].map(lambda text: bool(_TOTAL.fullmatch(fold(text))))
-    for column, parts in _SUMS.items():
-        wrong = numbers[column] != numbers[list(parts)].sum(axis=1)
-        notices += [_sum_notice(report, line, column, numbers, list(parts)) for line in numbers.index[wrong]]
-    for line in numbers.index[total]:
-        for column in REPORT_COLUMNS[1:-1]:
-            if numbers.at[line, column] != numbers.loc[~total, column].sum():
-                values = {"found": int(numbers.at[line, column]), "expected": int(numbers.loc[~total, column].sum())}
-                notices.append(Problem(report.file, "case_report_total", values, int(line), column, report.sheet))
+    sums = [("case_report_sum", numbers[whole], numbers[list(parts)].sum(axis=1)) for whole, parts in _SUMS.items()]
+    for column in REPORT_COLUMNS[1:-1]:
+        printed = numbers.loc[total, column]
+        sums.append(("case_report_total", printed, 0 * printed + numbers.loc[~total, column].sum()))
+    notices += [
+        Problem(report.file, key, {"found": int(found[line]), "expected": int(right[line])}, int(line),
+                str(found.name), report.sheet)
+        for key, found, right in sums
+        for line in found.index[found != right]
+    ]  # fmt: skip
     kept = pd.concat([cells["place"].map(normal_form), numbers], axis=1)[~total].reset_index(names="line")
     return kept.assign(file=report.file, start=pd.Timestamp(report.start), end=pd.Timestamp(report.end))
-
-
-def _sum_notice(report: Report, line: int, column: str, numbers: pd.DataFrame, parts: list[str]) -> Problem:
-    values = {"found": int(numbers.at[line, column]), "expected": int(numbers.loc[line, parts].sum())}
-    return Problem(report.file, "case_report_sum", values, int(line), column, report.sheet)
 
 
 def _read_checklist(name: str, study: Study) -> pd.DataFrame:
     """Which procedures were reviewed and posted publicly, one row a unit, procedure and period."""
     columns = ("unit", "procedure", "period", "reviewed", "posted")
     rows = read_table(study.folder / name, name, columns=columns)
-    known = {fold(word): unit.code for unit in study.declared.units for word in unit.spellings}
+    names = {name: unit.code for unit in study.declared.units for name in unit.spellings}
+    known = {fold(name): code for name, code in names.items()}
     problems = []
     for row in rows:
         if fold(row["unit"]) not in known:
-            values = {"found": row["unit"], "expected": nearest(row["unit"], known)}
+            values = {"found": row["unit"], "expected": nearest(row["unit"], names)}
             problems.append(Problem(name, "case_unit_unknown", values, row["line"], "unit"))
         for column, allowed in (("period", ("before", "after")), ("reviewed", ("0", "1")), ("posted", ("0", "1"))):
             if row[column] not in allowed:

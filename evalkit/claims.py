@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import comb
 from typing import Literal
 
 import pandas as pd
 
 from evalkit.comparison import FIXED
-from evalkit.language import Language, label, plain, text
+from evalkit.language import Language, day, label, plain, text
 from evalkit.licence import Licence, comparability_notices, compares, licence, quoted
 from evalkit.panel_effects import REWEIGHTED
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
+from evalkit.tracing import trace
 from evalkit.unit_effects import RELIABILITIES
 from evalkit.units import MOST_ASSIGNMENTS
 from evalkit.values import Values, exactly, hidden_groups, unit_words
@@ -52,7 +54,7 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         sentences.append(text("design_units", language, pilots=pilots, others=others, chosen=chosen))
     else:
         sentences.append(text("design_no_arms", language, units=len(arms)))
-    sentences += comparability_notices(study, language)
+    sentences += comparability_notices(study, language) + _renamed_sentences(study, language)
     values = Values(effects, study, language)
     if study.design.picked:
         sentences.append(text("regression_to_the_mean", language))
@@ -66,10 +68,28 @@ def design_sentences(effects: pd.DataFrame, study: Study, language: Language) ->
         permuted = _permuted(study, language)
         rule = "more_rule_t" if study.plan.unit_test == "unit t" else "more_rule"
         sentences.append(text(rule, language, level=exactly(level, language), test=test))
-        sentences.append(text("smallest_p", language, p=values.bound(smallest), test=permuted))
+        sentences.append(text("smallest_p", language, p=values.shown(smallest), test=permuted))
         if smallest["estimate"] > level + 1e-12 and study.plan.unit_test == "placebo":
             sentences.append(text("smallest_p_too_large", language))
     return sentences
+
+
+def _renamed_sentences(study: Study, language: Language) -> list[str]:
+    """Units whose name or status changed between the surveys: that change cannot be told from the pilot."""
+    first = min(wave.field_start for wave in study.declared.waves)
+    last = max(wave.field_end for wave in study.declared.waves)
+    return [
+        text(
+            "unit_renamed",
+            language,
+            before=plain(label(earlier, language)),
+            after=plain(label(later, language)),
+            day=day(later.valid_from, language),
+        )
+        for unit in study.declared.units
+        for earlier, later in pairwise(sorted(unit.names, key=lambda name: name.valid_from))
+        if first < later.valid_from <= last
+    ]
 
 
 def unit_test(study: Study, language: Language) -> str:
@@ -107,7 +127,7 @@ def _expected_sentences(values: Values) -> list[str]:
             if len(row)
         ]
         if expected:
-            filled = {f"at_{at}": values.bound(row) for at, row in enumerate(expected)}
+            filled = {f"at_{at}": values.shown(row) for at, row in enumerate(expected)}
             unit = plain(unit_words(values.study, indicator, expected[0]["unit"], values.language))
             name = quoted(values.study, indicator, values.language)
             filled |= {f"r_{at}": exactly(one, values.language) for at, one in enumerate(RELIABILITIES)}
@@ -131,7 +151,12 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
             found.append(_change_claim(values, indicator, group, words))
         if compares(study, indicator) and BETWEEN in groups:
             found.append(_did_claim(values, indicator, words))
-    return found
+    return [replace(claim, text=_traced(claim)) for claim in found]
+
+
+def _traced(claim: Claim) -> str:
+    about = {name: getattr(claim, name) for name in ("indicator", "group", "estimand", "direction")}
+    return trace("claim", claim.text, **about)
 
 
 def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[str]:
@@ -155,18 +180,18 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
         return Claim(indicator, group, "level", "none", hidden)
     filled = {
         "group": text(f"in_group_{group}", language),
-        "before": values.bound(before),
-        "after": values.bound(after),
+        "before": values.shown(before),
+        "after": values.shown(after),
         "level_unit": plain(unit_words(study, indicator, before["unit"], language)),
-        "n_before": values.bound(before, "n_before"),
-        "n_after": values.bound(after, "n_after"),
+        "n_before": values.shown(before, "n_before"),
+        "n_after": values.shown(after, "n_after"),
         "rows": text(f"rows_{study.declared.study.row}", language),
     }
     if words == "describe":
         return Claim(indicator, group, "level", "none", text("claim_described", language, **filled))
     if pd.isna(change["estimate"]):
         return Claim(indicator, group, "change", "none", text("claim_no_answers", language, group=filled["group"]))
-    filled |= {"change": values.bound(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
+    filled |= {"change": values.shown(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
     if indicator in study.plan.screening:
         return Claim(
             indicator, group, "change", "none", text("claim_screened", language, **filled | _screened(values, change))
@@ -206,11 +231,11 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
     noisy = unit_t["note"] == "unequal_precision"
     verdict: Direction = direction(unit_t) if supported and not noisy else "none"
     filled = {
-        "change": values.bound(unit_t),
+        "change": values.shown(unit_t),
         "unit": plain(unit_words(study, indicator, unit_t["unit"], language)),
-        "units": values.bound(unit_t, "n_clusters"),
+        "units": values.shown(unit_t, "n_clusters"),
         "test": unit_test(study, language),
-        "p": values.bound(decisive, "p_adjusted"),
+        "p": values.shown(decisive, "p_adjusted"),
     }
     if indicator in study.plan.screening:
         filled |= _screened(values, unit_t)
@@ -229,9 +254,9 @@ def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
 
 def _screened(values: Values, effect: pd.Series) -> dict[str, str]:
     """The single interval and the p-value adjusted for the false discovery rate."""
-    ends = {end: values.bound(effect, f"conf_{end}") for end in ("low", "high")}
-    interval = text("interval_single", values.language, level=values.bound(effect, "conf_level"), **ends)
-    return {"interval": interval, "p": values.bound(effect, "p_adjusted")}
+    ends = {end: values.shown(effect, f"conf_{end}") for end in ("low", "high")}
+    interval = text("interval_single", values.language, level=values.shown(effect, "conf_level"), **ends)
+    return {"interval": interval, "p": values.shown(effect, "p_adjusted")}
 
 
 def _interval(values: Values, effect: pd.Series) -> dict[str, str]:
@@ -240,8 +265,8 @@ def _interval(values: Values, effect: pd.Series) -> dict[str, str]:
         "interval": text(
             simultaneous,
             values.language,
-            level=values.bound(effect, "conf_level"),
-            low=values.bound(effect, "conf_low_adjusted"),
-            high=values.bound(effect, "conf_high_adjusted"),
+            level=values.shown(effect, "conf_level"),
+            low=values.shown(effect, "conf_low_adjusted"),
+            high=values.shown(effect, "conf_high_adjusted"),
         )
     }

@@ -153,7 +153,7 @@ def lab(context: typer.Context) -> None:
     """Mở các sổ tay trong JupyterLab trên máy này / open the notebooks in JupyterLab, on this machine only."""
     import subprocess
 
-    from evalkit.report import NOTEBOOKS
+    from evalkit.execution import NOTEBOOKS
 
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args, str(NOTEBOOKS)]
     raise typer.Exit(subprocess.run(command, check=False).returncode)

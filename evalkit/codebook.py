@@ -19,6 +19,8 @@ _SCALED = ("scale", "multiple")
 _LETTERED = re.compile(r"\.[a-z]")  # Stata's further kinds of missing
 COLUMNS = ("variable", "column", "type", "scale", "minimum", "maximum", "label_vi", "label_en", "reverse")
 RULE_COLUMNS = ("missing", "relevant", "constraint", "otherwise")
+# What the frames of responses and scores have beside the variables.
+DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight")
 SCALE_COLUMNS = ("scale", "code", "label_vi", "label_en", "synonyms", "missing")
 
 
@@ -100,6 +102,11 @@ class Variable:
     def bounded(self) -> bool:
         """Whether it has a smallest or largest value of its own."""
         return self.minimum is not None or self.maximum is not None
+
+    @property
+    def header(self) -> str:
+        """What stands over its column; one answer of several has its question before it: «Câu 5/Loa»."""
+        return f"{self.column}/{self.choice.labels['vi']}" if self.choice else self.column
 
 
 Codebook = Mapping[str, Variable]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from evalkit.declaration import parse
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.files import read_grid
-from evalkit.proceedings import CHAIR, REVIEWER, VICE, Ballot, Council, Seat, Session, criteria_of
+from evalkit.language import Language, day, text
+from evalkit.proceedings import CHAIR, REVIEWER, VICE, Ballot, Council, Seat, Session, criteria_of, decide
 from evalkit.study import Study
 from evalkit.textfiles import read_toml
 
@@ -33,6 +37,7 @@ _TITLES = {
     "overall": ("xếp loại", "đánh giá chung", "overall"),
 }
 _PRESENCE = {True: ("x", "có", "có mặt", "1", "yes", "true"), False: ("", "vắng", "không", "0", "no", "false")}
+_LANGUAGES: tuple[Language, ...] = ("vi", "en")
 _BLANK = ("trắng", "phiếu trắng", "blank")
 _NAMING = ("họ", "tên", "name", "chức danh", "role", "chữ ký", "ký tên", "signature", "người chấm", "đơn vị công tác")
 
@@ -44,12 +49,13 @@ def read_council(study: Study) -> Council | None:
     names. Ballots have one column an item: `P1 số lượng` …, «Báo cáo tổng hợp» (report), «Xếp loại» (overall), or the
     criteria of points; signed ballots also «Chức danh», which must then tell members apart (Ủy viên 1, Ủy viên 2).
     Two grades in one cell stand with `|` between them; «trắng» (blank) at any item says that it was left empty. Rows
-    above the header are titles.
+    above the header are titles. An empty row is no ballot; `returned` in council.toml tells of those that came back.
 
     Raises DataError with all problems: of the rule, of unknown roles or grades, of a secret ballot that says whose it
-    is, of a signed one that does not, of more ballots than members present.
+    is, of a signed one that does not, of more ballots than members present. Ballots that do not count as they are,
+    empty rows, members who handed in several and what the session lacked are notices.
 
-        council = ek.proceedings.read_council(study)
+        council = ek.council_files.read_council(study)
         verdict = ek.proceedings.decide(council)
     """
     if not (study.folder / FILE).exists():
@@ -61,14 +67,15 @@ def read_council(study: Study) -> Council | None:
     seats = _collect(problems, lambda: _read_seats(study.folder / session.attendance, session.attendance))
     if rule is None:
         raise DataError(problems)
-    problems += _check_session(session, rule)
     if seats is not None:
         problems += _check_seats(seats, session, rule)
-    raise_any(problems)
+    if wrong := _check_session(session, rule):
+        raise DataError([*problems, *wrong])
     council = Council(rule, session, seats or (), ())
-    ballots, found = _read_ballots(study.folder / session.ballots, council)
-    raise_any([*found, *_check_amounts(ballots, council)])
-    return Council(rule, session, council.seats, ballots)
+    ballots, notices = _collect(problems, lambda: _read_ballots(study.folder / session.ballots, council)) or ((), ())
+    raise_any([*problems, *_check_amounts(ballots, council)])
+    council = replace(council, ballots=ballots)
+    return replace(council, notices=(*notices, *_incidents(council)))
 
 
 def _collect(problems: list[Problem], read: Callable[[], Any]) -> Any:
@@ -90,12 +97,12 @@ def _outside(session: Session, study: Study) -> list[Problem]:
 
 
 def _named_rule(session: Session, folder: Path) -> Rule:
-    if session.rule.endswith(".toml"):
-        return read_rule(folder / session.rule, session.rule, rounding=session.rounding)
-    if session.rule not in rule_names():
+    own = session.rule.endswith(".toml")
+    if not own and session.rule not in rule_names():
         values = {"found": session.rule, "expected": ", ".join(rule_names())}
         raise DataError([Problem(FILE, "council_rule_unknown", values, column="rule")])
-    return read_rule(RULES / f"{session.rule}.toml", f"{session.rule}.toml", rounding=session.rounding)
+    name = session.rule if own else f"{session.rule}.toml"
+    return read_rule((folder if own else RULES) / name, name, rounding=session.rounding)
 
 
 def _check_session(session: Session, rule: Rule) -> list[Problem]:
@@ -148,10 +155,12 @@ def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple
     """Column title by item, and rows of (line, cells by item)."""
     cells = read_grid(path, name).cells.astype(str).map(normal_form)
     meant = {fold(words): item for item, spellings in titles.items() for words in spellings}
-    known = cells.map(lambda text: fold(text) in meant).sum(axis=1)
+    known = cells.map(lambda cell: fold(cell) in meant).sum(axis=1)
     header = int(known.idxmax())
-    words = {at: text for at, text in cells.loc[header].items() if text or (cells.loc[header + 1 :, at] != "").any()}
-    items = {at: meant.get(fold(text), "") for at, text in words.items()}
+    words = {
+        at: title for at, title in cells.loc[header].items() if title or (cells.loc[header + 1 :, at] != "").any()
+    }
+    items = {at: meant.get(fold(title), "") for at, title in words.items()}
     problems = [Problem(name, "column_missing", {"found": titles[item][0]}, header)
                 for item in titles if item not in items.values()]  # fmt: skip
     for at, item in items.items():
@@ -168,8 +177,7 @@ def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple
 
 
 def _strange_column(name: str, found: str, titles: Mapping[str, tuple[str, ...]], line: int) -> Problem:
-    naming = any(re.search(rf"\b{word}\b", fold(found)) for word in map(fold, _NAMING))
-    if naming:
+    if any(re.search(rf"\b{word}\b", fold(found)) for word in map(fold, _NAMING)):
         return Problem(name, "council_naming_column", {"found": found}, line)
     expected = ", ".join(words[0] for words in titles.values())
     return Problem(name, "column_unknown", {"found": found, "expected": expected}, line)
@@ -196,6 +204,7 @@ def _read_seats(path: Path, name: str) -> tuple[Seat, ...]:
 
 
 def _read_ballots(path: Path, council: Council) -> tuple[tuple[Ballot, ...], list[Problem]]:
+    """The ballots, and what to know about their number. Roles are not compared where attendance could not be read."""
     name, rule = council.session.ballots, council.rule
     titles = _item_titles(council)
     if rule.ballot == "signed":
@@ -208,7 +217,7 @@ def _read_ballots(path: Path, council: Council) -> tuple[tuple[Ballot, ...], lis
         seat = row.pop("role", None)
         if seat == "":
             problems.append(Problem(name, "council_signed_without_role", {}, line, words["role"]))
-        elif seat is not None and fold(seat) not in seats:
+        elif seat is not None and seats and fold(seat) not in seats:
             expected = nearest(seat, seats.values())
             problems.append(Problem(name, "council_seat_unknown", {"expected": expected}, line, words["role"]))
         marks = {}
@@ -216,23 +225,71 @@ def _read_ballots(path: Path, council: Council) -> tuple[tuple[Ballot, ...], lis
             filled = bool(cell) and fold(cell) not in _BLANK
             found = [_mark(part, grades, rule) for part in cell.split("|")] if filled else [None]
             if filled and None in found:
-                key, expected = "council_mark_unknown", ", ".join(grade.label.vi for grade in rule.grades)
-                if rule.points:
-                    key, expected = "council_points_unknown", "0, 7.5, 10"
+                key = "council_points_unknown" if rule.points else "council_mark_unknown"
+                expected = "0, 7.5, 10" if rule.points else ", ".join(grade.label.vi for grade in rule.grades)
                 problems.append(Problem(name, key, {"found": cell, "expected": expected}, line, words[item]))
             marks[item] = tuple(found) if len(found) > 1 else found[0]
-        ballots.append(Ballot(marks, seat))
-    present = sum(seat.present for seat in council.seats)
-    if len(ballots) > present:
-        problems.append(Problem(name, "council_too_many", {"found": len(ballots), "expected": present}))
-    return tuple(ballots), problems
+        ballots.append(Ballot(marks, seat, line))
+    wrong, notices = _count_ballots(ballots, council)
+    raise_any([*problems, *wrong])
+    blank = (council.session.returned or len(ballots)) - len(ballots)
+    return (*ballots, *[Ballot({})] * blank), notices
 
 
-def _mark(text: str, grades: Mapping[str, str], rule: Rule) -> Any:
+def _count_ballots(ballots: list[Ballot], council: Council) -> tuple[list[Problem], list[Problem]]:
+    """Problems and notices of how many ballots there are: of each member, and beside those present and returned."""
+    name, declared = council.session.ballots, council.session.returned
+    counts = {"found": len(ballots), "present": sum(seat.present for seat in council.seats)}
+    counts["returned"] = counts["found"] if declared is None else declared
+    counts["blank"] = counts["returned"] - counts["found"]
+    handed = defaultdict(list)
+    for ballot in ballots:
+        handed[fold(ballot.seat or "")].append(ballot.line)
+    twice = [", ".join(map(str, lines)) for seat, lines in handed.items() if seat and len(lines) > 1]
+    key = f"council_twice_{council.rule.invalid.repeated}"
+    problems, notices = [], [Problem(name, key, {"lines": lines}) for lines in twice]
+    most = max(counts["returned"], counts["found"])
+    if council.seats and most > counts["present"]:
+        # Members who handed in several may be why there are too many.
+        problems += [Problem(name, "council_too_many", counts | {"found": most}), *notices]
+    if counts["blank"] < 0:
+        problems.append(Problem(FILE, "council_returned", counts, column="returned"))
+    elif counts["blank"]:
+        notices.append(Problem(name, "council_rows_blank", counts))
+    elif declared is None:
+        if counts["found"] < counts["present"]:
+            notices.append(Problem(name, "council_rows_missing", counts))
+        for above, below in pairwise(ballot.line or 0 for ballot in ballots):
+            notices += [Problem(name, "council_row_empty", {}, line) for line in range(above + 1, below)]
+    return problems, notices
+
+
+def _incidents(council: Council) -> list[Problem]:
+    """Ballots that do not count as they are, what the session lacked, and why there is no rating from the ballots."""
+    found, verdict = [], decide(council)
+    for step in verdict.steps:
+        key, values = f"council_step_{step.key}", dict(step.values)
+        for name, value in values.items():
+            if isinstance(value, date):
+                values[name] = {language: day(value, language) for language in _LANGUAGES}
+        lines = [str(line) for line in values.get("lines", ()) if line]
+        if lines and step.key != "invalid_repeated":  # told already, with what the rule does
+            told = {language: text(key, language, **values) for language in _LANGUAGES}
+            found.append(Problem(council.session.ballots, "council_lines", {"told": told, "lines": ", ".join(lines)}))
+        if step.passed is False and "rating" not in values:
+            found.append(Problem(FILE, key, values))
+    if verdict.outcome != "rated":
+        told = {language: text("council_basis_declared", language) for language in _LANGUAGES}
+        rating = council.rule.grade_label(verdict.rating).model_dump() if verdict.rating else ""
+        found.append(Problem(FILE, f"council_result_{verdict.outcome}", {"basis": told, "rating": rating}))
+    return found
+
+
+def _mark(part: str, grades: Mapping[str, str], rule: Rule) -> Any:
     """A grade's code, or points as an exact fraction; None where a text is neither."""
     if rule.votes:
-        return grades.get(fold(text))
-    written = text.strip().replace(",", ".")
+        return grades.get(fold(part))
+    written = part.strip().replace(",", ".")
     return Fraction(written) if re.fullmatch(r"-?\d{1,4}(\.\d{1,4})?", written) else None
 
 

@@ -15,11 +15,7 @@ from evalkit.errors import Problem, nearest, raise_any
 from evalkit.textfiles import read_toml
 
 RULES = Path(__file__).resolve().parent.parent / "data" / "councils"
-
-
 Share = Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$")]
-
-
 Items = Annotated[int, Field(ge=1)]
 
 
@@ -102,7 +98,7 @@ class Condition(Declared):
 
 
 class Rating(Declared):
-    """A grade of the council and the conditions that must all hold for it."""
+    """A grade of the council and the conditions that must all hold for it; one at least asks for votes."""
 
     grade: Code
     conditions: Annotated[tuple[Condition, ...], Field(strict=False)]
@@ -177,7 +173,7 @@ def rule_names() -> list[str]:
 def read_rule(path: Path, name: str, *, rounding: str | None = None) -> Rule:
     """A rule from its toml file; `name` is how errors call it, `rounding` how the council rounds a mean, if it does.
 
-    Raises DataError for unknown keys and grades, for ratings that can never be reached, and for bands of points that
+    Raises DataError for unknown keys and grades, for ratings that need nobody's vote, and for bands of points that
     overlap or leave a gap: each named. Where means are rounded, bands need to cover whole points only.
 
     >>> read_rule(RULES / "tt-11-2014.toml", "tt-11-2014.toml").quorum.share
@@ -217,8 +213,8 @@ def _check_rule(rule: Rule, name: str, rounding: str | None) -> list[Problem]:
             place = f"votes.ratings[{at}]"
             named[place] = rating.grade
             named |= {f"{place}.conditions ({g})": g for c in rating.conditions for g in c.grades}
-            if not rating.conditions and at < len(rule.votes.ratings):
-                problems.append(Problem(name, "council_never_reached", {"found": rating.grade}, column=place))
+            if not any(c.comparison != "at_most" and needed(c.comparison, c.share, 1) for c in rating.conditions):
+                problems.append(Problem(name, "council_unvoted", {"found": rating.grade}, column=place))
     if rule.points:
         if not rule.criteria:
             problems.append(Problem(name, "council_no_criteria", column="criteria"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 
 from evalkit.language import Language, day, label, listing, number, plain, text
 from evalkit.proceedings import Council, Step, Verdict
+from evalkit.tracing import as_name
 from evalkit.values import titled
 
 
@@ -58,14 +60,13 @@ def step_sentence(step: Step, council: Council, language: Language) -> str:
 
 def attendance(council: Council, language: Language) -> pd.DataFrame:
     """How many members of each role were appointed and present."""
-    rows = []
-    for role in dict.fromkeys(seat.role for seat in council.seats):
-        here = [seat.present for seat in council.seats if seat.role == role]
-        rows.append((text(f"council_role_{role}", language), len(here), sum(here)))
-    rows.append((text("council_total", language), sum(row[1] for row in rows), sum(row[2] for row in rows)))
+    appointed = Counter(seat.role for seat in council.seats)
+    here = Counter(seat.role for seat in council.seats if seat.present)
+    rows = [(text(f"council_role_{role}", language), appointed[role], here[role]) for role in appointed]
+    rows.append((text("council_total", language), appointed.total(), here.total()))
     names = ("council_role", "council_appointed", "council_present")
-    return titled([dict(zip(names, (r[0], *(number(n, 0, language) for n in r[1:])), strict=True)) for r in rows],
-                  language)  # fmt: skip
+    shown = [[_shown(cell, language) for cell in row] for row in rows]
+    return titled([dict(zip(names, row, strict=True)) for row in shown], language)
 
 
 def ballots(verdict: Verdict, language: Language) -> pd.DataFrame:
@@ -140,9 +141,11 @@ def _basis(verdict: Verdict, language: Language) -> str:
 
 def _because(verdict: Verdict, council: Council, language: Language) -> list[str]:
     """One sentence from rule and tally: where ratings tried before fell short, what the rating rests on."""
-    if council.rule.votes is None or verdict.outcome not in ("rated", "undecided"):
+    if verdict.outcome not in ("rated", "undecided"):
         return []
     reasons = []
+    if not verdict.rating and verdict.ballots["valid"] < verdict.ballots["present"]:
+        reasons.append(text("council_because_few", language, **verdict.ballots))
     for step in verdict.steps:
         if step.key in ("at_least", "more_than", "at_most"):
             if step.passed and step.values["rating"] != verdict.rating:
@@ -172,8 +175,7 @@ def _words(step: Step, council: Council, language: Language) -> dict[str, Any]:
     if "rating" in words:
         words["rating"] = _quoted(step.values["rating"], council, language)
     if "grades" in words:
-        grades = [_quoted(code, council, language) for code in step.values["grades"]]
-        words["grades"] = listing(grades, language)
+        words["grades"] = "/".join(_quoted(code, council, language) for code in step.values["grades"])
     return words
 
 
@@ -188,4 +190,4 @@ def _shown(value: Any, language: Language) -> str:
         return day(value, language)
     if isinstance(value, Fraction):
         return number(float(value), 0 if value.denominator == 1 else 2, language)
-    return number(value, 0, language) if isinstance(value, int) else str(value)
+    return number(value, 0, language) if isinstance(value, int) else as_name(value)

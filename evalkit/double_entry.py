@@ -119,7 +119,7 @@ def compare_entries(
     differences = {
         "form": rows["first"][key].to_numpy()[row],
         "variable": different.columns[column],
-        "column": [_header(variables[at]) for at in column],
+        "column": [variables[at].header for at in column],
         "first_line": lines["first"][row],
         "second_line": lines["second"][row],
         "first_text": rows["first"][names].to_numpy()[row, column],
@@ -324,7 +324,7 @@ def write_agreed(comparison: Comparison, decisions: pd.DataFrame, path: Path, *,
     page.title = "nhap_lieu"
     for at, name in enumerate(frame.columns, start=1):
         variable = comparison.study.codebook.get(name)
-        write_text(page.cell(1, at), _header(variable) if variable else text("paper_form_number", "vi"))
+        write_text(page.cell(1, at), variable.header if variable else text("paper_form_number", "vi"))
         for line, value in enumerate(frame[name], start=2):
             if value:
                 write_text(page.cell(line, at), value)
@@ -348,10 +348,6 @@ def _lookup_heads(language: Language) -> Mapping[str, str]:
         "first": text("paper_double_first_line", language),
         "second": text("paper_double_second_line", language),
     }
-
-
-def _header(variable: Variable) -> str:
-    return f"{variable.column}/{variable.choice.labels['vi']}" if variable.choice else variable.column
 
 
 def _rated(counts: pd.DataFrame) -> pd.DataFrame:

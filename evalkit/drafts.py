@@ -11,7 +11,7 @@ from itertools import count, groupby
 from pathlib import Path
 from textwrap import fill, shorten
 
-from evalkit.codebook import COLUMNS, RULE_COLUMNS, SCALE_COLUMNS
+from evalkit.codebook import COLUMNS, DESIGN_COLUMNS, RULE_COLUMNS, SCALE_COLUMNS
 from evalkit.encodings import fold
 from evalkit.errors import DataError, Problem
 from evalkit.guessing import (
@@ -30,8 +30,6 @@ from evalkit.language import LANGUAGES, catalogue, text
 SHORTEST_BLOCK = 2
 LONGEST_LABEL = 60
 HIGHEST_CODE = 20  # 98 and 99 are missing codes only where all others stay below
-# The columns of the coded frames.
-_RESERVED = ("row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight")
 _ROLES = {"unit": "key", "respondent": "key", "interviewer": "key", "started": "time", "ended": "time"}
 
 
@@ -160,7 +158,7 @@ class OpenDraft:
     rows: list[dict[str, str]] = field(default_factory=list)
     scales: dict[str, list[Choice]] = field(default_factory=dict)
     unknown: list[Problem] = field(default_factory=list)
-    names: set[str] = field(default_factory=lambda: set(_RESERVED))
+    names: set[str] = field(default_factory=lambda: set(DESIGN_COLUMNS))
 
     def say(self, key: str, column: str | None = None, line: int | None = None, **values: object) -> None:
         """Note once what is not known."""

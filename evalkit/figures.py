@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -31,7 +32,10 @@ BEFORE, AFTER, PILOT, COMPARISON, INK = "#56B4E9", "#004D7A", "#D55E00", "#4D4D4
 _LOW, _HIGH = ("#B35806", "#F1A340"), ("#92B4D8", "#2B5C8F")
 _NEUTRAL, _MISSING, _PEOPLE = "#E6E6E6", "#BDBDBD", "#8A8A8A"
 _STAGES = ("issued", "returned", "valid", "analysed")
-
+_DASHED: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+_RAMP = mpl.colors.LinearSegmentedColormap.from_list
+_SHADES = _RAMP("", ["white", AFTER])
+UNLIKE = 0.1  # standardised differences above this are commonly called an imbalance (Austin 2009)
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -68,9 +72,7 @@ def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
     axes.invert_yaxis()
     axes.set_xlabel(text("axis_forms", language))
     axes.margins(x=0.12)
-    _decimals(axes, language)
-    _legend(axes)
-    return marked(axes, study, language)
+    return _finished(axes, study, language)
 
 
 def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -> Axes:
@@ -107,7 +109,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
                 axes.barh(at, valid[code], height, left=start, color=colour, edgecolor="white", linewidth=0.6)
                 if valid[code] >= 7:
                     ink = "white" if _dark(colour) else INK
-                    axes.text(start + valid[code] / 2, at, f"{valid[code]:.0f}", ha="center", va="center",
+                    axes.text(start + valid[code] / 2, at, number(valid[code], 0, language), ha="center", va="center",
                               fontsize=7.5, color=ink)  # fmt: skip
                 start += valid[code]
             if together:
@@ -118,7 +120,9 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
             unsure = unsure.loc[~unknown, "share"].sum()
             right = max(right, 126 + unsure)
             axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white")
-            axes.text(119 + unsure, at, "·" if unknown.any() else f"{unsure:.0f}", va="center", fontsize=7.5)
+            axes.text(
+                119 + unsure, at, "·" if unknown.any() else number(unsure, 0, language), va="center", fontsize=7.5
+            )
             rows.append(at)
             labels.append(text(f"period_{period}", language))
         wrapped = fill(label(study.codebook[item].labels, language), 40)
@@ -131,9 +135,8 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     ticks = [tick for tick in range(-100, 101, 25) if tick >= axes.get_xlim()[0]]
     axes.set_xticks(ticks, [str(abs(tick)) for tick in ticks])
     axes.set_xlabel(text("axis_answers", language))
-    handles = [Patch(color=colour) for colour in colours] + [
-        Patch(facecolor=_MISSING, hatch="////", edgecolor="white")
-    ]
+    handles = [Patch(color=colour) for colour in colours]
+    handles.append(Patch(facecolor=_MISSING, hatch="////", edgecolor="white"))
     names = [label(answer.labels, language) for answer in ordered] + [text("kind_dont_know", language)]
     if any(hidden.any() for hidden in few.values()):
         handles.append(Patch(facecolor="none", edgecolor=INK, linestyle=":"))
@@ -183,9 +186,7 @@ def levels(
     unit = found.loc[found["indicator"] == indicators[0], "unit"].iloc[0]
     points = unit == "points (0-100)"
     axes.set_xlabel(text("axis_points", language) if points else unit_words(study, indicators[0], unit, language))
-    _decimals(axes, language)
-    _legend(axes)
-    return marked(axes, study, language)
+    return _finished(axes, study, language)
 
 
 def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicators: list[str]) -> Axes:
@@ -213,40 +214,31 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
         face = "white" if estimand == "did" else colour
         axes.plot(rows["estimate"], at, marker, color=colour, markersize=6, markerfacecolor=face,
                   markeredgewidth=1.4, label=group_label(study, group, language))  # fmt: skip
-    axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(0, **_DASHED)
     _rows(axes, [label(study.index[indicator].label, language) for indicator in indicators])
     unit = effects.loc[(effects["indicator"] == indicators[0]) & (effects["estimand"] == "change"), "unit"].iloc[0]
     axes.set_xlabel(text("axis_change", language, unit=unit_words(study, indicators[0], unit, language)))
-    _decimals(axes, language)
-    _legend(axes)
-    return marked(axes, study, language)
+    return _finished(axes, study, language)
 
 
 def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
     """The change of every unit, sorted: is the pilots' change unusual among units?"""
     effects = visible(effects, study)
-    rows = effects[
-        (effects["indicator"] == indicator)
-        & (effects["estimand"] == "change")
-        & effects["group"].isin(list(study.design.arms))
-    ].sort_values(["estimate", "group"], ascending=[False, True])
+    rows = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "change")]
+    rows = rows[rows["group"].isin(list(study.design.arms))]
+    rows = rows.sort_values(["estimate", "group"], ascending=[False, True])
     axes = _axes(0.21 * len(rows) + 1.5)
     pilot = (rows["group"].map(study.design.arms) == "pilot").to_numpy()
     at = np.arange(len(rows))
     axes.hlines(at, rows["conf_low_adjusted"], rows["conf_high_adjusted"], color="#999999", linewidth=1.2)
-    for arm, marker, colour, chosen in (
-        ("pilot", "D", PILOT, pilot),
-        ("comparison", "o", COMPARISON, ~pilot),
-    ):
+    for arm, marker, colour, chosen in (("pilot", "D", PILOT, pilot), ("comparison", "o", COMPARISON, ~pilot)):
         axes.plot(rows["estimate"].to_numpy()[chosen], at[chosen], marker, color=colour, markersize=6,
                   linestyle="none", label=text(f"group_{arm}", language))  # fmt: skip
-    axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(0, **_DASHED)
     _rows(axes, [group_label(study, group, language) for group in rows["group"]])
     unit = unit_words(study, indicator, rows["unit"].iloc[0], language)
     axes.set_xlabel(text("axis_change", language, unit=unit))
-    _decimals(axes, language)
-    _legend(axes)
-    return marked(axes, study, language)
+    return _finished(axes, study, language)
 
 
 def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> Axes:
@@ -255,9 +247,8 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     order = [wave.code for wave in waves]
     found = visible(effects, study, waves=True)
     found = found[(found["indicator"] == indicator) & (found["estimand"] == "level")]
-    table = (
-        found[found["contrast"].isin(order)].pivot(index="contrast", columns="group", values="estimate").loc[order]
-    )
+    at_waves = found[found["contrast"].isin(order)]
+    table = at_waves.pivot(index="contrast", columns="group", values="estimate").loc[order]
     axes = _axes(3.6)
     for unit, arm in study.design.arms.items():
         if arm != "pilot":
@@ -268,25 +259,19 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
         axes.plot(range(len(order)), table[group], marker=marker, color=colour, linewidth=2,
                   label=group_label(study, group, language))  # fmt: skip
     start = next(at for at, wave in enumerate(waves) if wave.period == "after") - 0.5
-    axes.axvline(start, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(start, **_DASHED)
     axes.set_xticks(range(len(order)), [label(wave.label, language) for wave in waves])
     axes.set_ylabel(unit_words(study, indicator, found["unit"].iloc[0], language))
-    axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
+    _decimals(axes.yaxis, language)
     _legend(axes)
     return marked(axes, study, language)
 
 
-UNLIKE = 0.1  # standardised differences above this are commonly called an imbalance (Austin 2009)
-
-
 def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
     """Standardised differences of the two periods' respondents; `frame` from `comparability.composition`."""
-    frame = frame.assign(
-        standardised_difference=frame["standardised_difference"].mask(hidden_differences(frame, study))
-    )
-    table = frame.drop_duplicates(["group", "variable"]).pivot(
-        index="variable", columns="group", values="standardised_difference"
-    )
+    shown = frame["standardised_difference"].mask(hidden_differences(frame, study))
+    once = frame.assign(shown=shown).drop_duplicates(["group", "variable"])
+    table = once.pivot(index="variable", columns="group", values="shown")
     names = list(study.design.composition)
     axes = _axes(0.42 * len(names) + 1.5)
     kinds = (("pilot", "D", PILOT), ("comparison", "o", COMPARISON), ("all", "o", AFTER))
@@ -294,13 +279,11 @@ def composition(frame: pd.DataFrame, study: Study, language: Language) -> Axes:
         at = np.arange(len(names)) + (order - 0.5) * 0.2 * (len(table.columns) > 1)
         axes.plot(table[group].reindex(names).abs(), at, marker, color=colour, markersize=6, linestyle="none",
                   label=group_label(study, group, language))  # fmt: skip
-    axes.axvline(UNLIKE, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axvline(UNLIKE, **_DASHED)
     _rows(axes, [label(study.codebook[name].labels, language) for name in names])
     axes.set_xlim(0, max(0.16, 1.15 * np.nan_to_num(table.abs().to_numpy(), posinf=0).max()))
     axes.set_xlabel(text("axis_standardised", language))
-    _decimals(axes, language)
-    _legend(axes)
-    return marked(axes, study, language)
+    return _finished(axes, study, language)
 
 
 def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indicator: str, group: str) -> Axes | None:
@@ -327,12 +310,7 @@ def transitions(scores: pd.DataFrame, study: Study, language: Language, *, indic
     if few is None:
         return None
     axes = _axes(3.4)
-    axes.imshow(
-        np.where(few, 0, shares),
-        cmap=mpl.colors.LinearSegmentedColormap.from_list("", ["white", AFTER]),
-        vmin=0,
-        aspect="auto",
-    )
+    axes.imshow(np.where(few, 0, shares), cmap=_SHADES, vmin=0, aspect="auto")
     for row, column in np.ndindex(shares.shape):
         dark = shares[row, column] > 0.55 * shares.max()
         shown = "·" if few[row, column] else number(float(shares[row, column]), 0, language)
@@ -371,7 +349,7 @@ def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.fill_between(grid, main["estimate"] - half, main["estimate"] + half, color=BEFORE, alpha=0.35,
                       label=text("legend_interval", language))  # fmt: skip
     axes.axhline(main["estimate"], color=AFTER, linewidth=2, label=text("legend_estimate", language))
-    axes.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.axhline(0, **_DASHED)
     axes.axvline(falls, color=PILOT, linewidth=1.4, label=text("legend_falls", language))
     if np.isfinite(moves["estimate"]):
         low, high = axes.get_ylim()
@@ -383,8 +361,8 @@ def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes.set_xlim(0, grid[-1])
     axes.set_xlabel(text("axis_shock", language, unit=unit))
     axes.set_ylabel(text("axis_change", language, unit=unit))
-    _decimals(axes, language)
-    axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
+    _decimals(axes.xaxis, language)
+    _decimals(axes.yaxis, language)
     _legend(axes)
     return marked(axes, study, language)
 
@@ -409,9 +387,9 @@ def robustness(found: pd.DataFrame, study: Study, language: Language) -> Axes:
                      label=text(f"scoring_{scoring}", language))  # fmt: skip
     top.plot(at[0], ways["estimate"][0], "o", markersize=9, markerfacecolor="none", markeredgecolor=INK,
              markeredgewidth=1.2, label=text("legend_planned", language))  # fmt: skip
-    top.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    top.axhline(0, **_DASHED)
     top.set_ylabel(text("axis_specification", language))
-    top.yaxis.set_major_formatter(_formatter(top.get_yticks(), language))
+    _decimals(top.yaxis, language)
     top.tick_params(axis="x", length=0)
     for row, (name, value) in enumerate(made):
         chosen = (parts[name] == value).to_numpy()
@@ -458,10 +436,10 @@ def planning(frame: pd.DataFrame, study: Study, language: Language, *, responden
     unit = unit_words(study, study.plan.primary[0], frame["unit"].iloc[0], language)
     axes.set_xlabel(text("axis_respondents", language))
     axes.set_ylabel(text("axis_detectable", language, unit=unit))
-    axes.yaxis.set_major_formatter(_formatter(axes.get_yticks(), language))
+    _decimals(axes.yaxis, language)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     if len(units):
-        handles = [Line2D([], [], color=INK), Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (4, 3)))]
+        handles = [Line2D([], [], color=INK), Line2D([], [], **_DASHED)]
         names = [text(f"plan_{name}", language) for name in ("for_units", "floor")]
         axes.figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False)
     return marked(axes, study, language)
@@ -527,22 +505,23 @@ def _legend(axes: Axes) -> None:
     axes.figure.legend(loc="outside upper left", ncols=2, frameon=False)
 
 
-def _formatter(ticks: np.ndarray, language: Language) -> mpl.ticker.FuncFormatter:
+def _decimals(axis: mpl.axis.Axis, language: Language) -> None:
+    ticks = axis.get_ticklocs()
     step = np.diff(ticks).min() if len(ticks) > 1 else 1
     decimals = next((digits for digits in range(8) if abs(round(step, digits) - step) < 1e-9), 8)
-    return mpl.ticker.FuncFormatter(lambda value, _: number(value, decimals, language))
+    axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: number(value, decimals, language)))
 
 
-def _decimals(axes: Axes, language: Language) -> None:
-    axes.xaxis.set_major_formatter(_formatter(axes.get_xticks(), language))
+def _finished(axes: Axes, study: Study, language: Language) -> Axes:
+    _decimals(axes.xaxis, language)
+    _legend(axes)
+    return marked(axes, study, language)
 
 
 def _diverging(count: int) -> list[str]:
     """Dark to light on either side of a neutral middle."""
-    ramp = mpl.colors.LinearSegmentedColormap.from_list
-    half = count // 2
-    low = [mpl.colors.to_hex(ramp("low", _LOW)(x)) for x in np.linspace(0, 1, half)]
-    high = [mpl.colors.to_hex(ramp("high", _HIGH)(x)) for x in np.linspace(0, 1, half)]
+    steps = np.linspace(0, 1, count // 2)
+    low, high = ([mpl.colors.to_hex(_RAMP("", ends)(x)) for x in steps] for ends in (_LOW, _HIGH))
     return [*low, *([_NEUTRAL] * (count % 2)), *high]
 
 
@@ -567,14 +546,12 @@ def screening(flags: pd.DataFrame, study: Study, language: Language) -> Axes | N
         return None
     places = flags[["unit", "interviewer"]].astype(object)
     places = list(places.where(places.notna(), None).itertuples(index=False, name=None))
-    rules = list(dict.fromkeys(flags.sort_values("rule", kind="stable")["rule"]))
+    rules = sorted(set(flags["rule"]))
     rows = sorted(set(places), key=lambda place: (place[0] is None, place[0] or "", place[1] or ""))
     counts = np.zeros((len(rows), len(rules)))
-    for place, rule in zip(places, flags["rule"], strict=True):
-        counts[rows.index(place), rules.index(rule)] += 1
+    np.add.at(counts, ([rows.index(place) for place in places], [rules.index(rule) for rule in flags["rule"]]), 1)
     axes = _axes(0.32 * len(rows) + 2.6)
-    ramp = mpl.colors.LinearSegmentedColormap.from_list("", ["white", AFTER])
-    axes.imshow(counts, cmap=ramp, vmin=0, aspect="auto")
+    axes.imshow(counts, cmap=_SHADES, vmin=0, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         if count:
             axes.text(column, row, number(float(count), 0, language), ha="center", va="center",

@@ -97,8 +97,7 @@ def take_columns(
             split = variable.question and header.meanings[single[0]] != (variable.name,)
             taken[variable.name] = _chosen(column, variable, codebook) if split else column
         elif variable.type not in ("ignore", "identifier"):
-            wanted = f"{variable.column}/{variable.choice.labels['vi']}" if variable.choice else variable.column
-            values = {"found": wanted, "variable": variable.question or variable.name}
+            values = {"found": variable.header, "variable": variable.question or variable.name}
             problems.append(Problem(file, "raw_column_missing", values, line))
     left = [at for at in range(width) if not header.meanings[at]]
     tool = [at for at in left if _OF_THE_TOOL.fullmatch(fold(header.texts[at]))]

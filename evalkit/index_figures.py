@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle, product
 from textwrap import fill
 
 import numpy as np
@@ -17,7 +18,7 @@ from evalkit.indices import Definition, Family, Published, series
 from evalkit.language import Language, label, number, text
 from evalkit.study import Study
 
-_MARKS = [(AFTER, "o"), (PILOT, "s"), (COMPARISON, "^"), (BEFORE, "D")]
+_LOOKS = list(product(("", "white"), [(AFTER, "o"), (PILOT, "s"), (COMPARISON, "^"), (BEFORE, "D")]))
 _HALO = [withStroke(linewidth=3, foreground="white")]  # keeps the line from striking the value
 
 
@@ -26,28 +27,27 @@ def published(wanted: Published, family: Family, language: Language) -> Axes | N
 
     None where nothing was published. Values are those of official sources, also in a study of simulated data.
     """
-    axes = plt.subplots(figsize=(7.2, 3.6))[1]
     labels = {code: words for definition in family.definitions for code, words in definition.labels().items()}
-    drawn: list[pd.DataFrame] = []
-    for area in wanted.areas:
-        for node in shown_nodes(wanted, family):
-            rows = series(family, node=node, area=area)
-            rows = rows[rows["value"].notna()]
-            if rows.empty:
-                continue
-            colour, mark = _MARKS[len(drawn) % len(_MARKS)]
-            words = f"{label(labels[node], language)}, {area_label(area, language)}"
-            for at, (_, part) in enumerate(rows.groupby("segment")):
-                axes.plot(part["year"], part["value"], color=colour, marker=mark, label="" if at else words)
-                for row in part.to_dict("records"):
-                    value = number(row["value"], row["decimals"], language)
-                    axes.annotate(value, (row["year"], row["value"]), (0, 7), textcoords="offset points",
-                                  ha="center", fontsize=8, color=INK, path_effects=_HALO)  # fmt: skip
-            drawn.append(rows)
-    if not drawn:
-        plt.close(axes.figure)
+    lines = {}
+    for node in shown_nodes(wanted, family):
+        for area in wanted.areas:
+            rows = series(family, node=node, area=area).dropna(subset="value")
+            if len(rows):
+                lines[f"{label(labels[node], language)}, {area_label(area, language)}"] = rows
+    if not lines:
         return None
-    years = pd.concat(drawn)["year"]
+    axes = plt.subplots(figsize=(7.2, 3.6))[1]
+    for (words, rows), (inside, (colour, mark)) in zip(lines.items(), cycle(_LOOKS), strict=False):
+        for at, (_, part) in enumerate(rows.groupby("segment")):
+            # A year without a value parts the line: nothing is interpolated.
+            values = part.set_index("year")["value"].reindex(range(part["year"].min(), part["year"].max() + 1))
+            axes.plot(values.index, values, color=colour, marker=mark, markerfacecolor=inside or colour,
+                      label="" if at else words)  # fmt: skip
+        for row in rows.to_dict("records") if len(lines) == 1 else ():  # of several lines they would cover each other
+            value = number(row["value"], row["decimals"], language)
+            axes.annotate(value, (row["year"], row["value"]), (0, 7), textcoords="offset points",
+                          ha="center", fontsize=8, color=INK, path_effects=_HALO)  # fmt: skip
+    years = pd.concat(lines)["year"]
     for broken in family.breaks(int(years.min()), int(years.max())):
         axes.axvline(broken.year - 0.5, color=INK, linestyle=":", linewidth=1)
         axes.annotate(text("index_break_mark", language, year=broken.year), (broken.year - 0.5, 1),

@@ -7,11 +7,12 @@ import pandas as pd
 
 from evalkit.encodings import fold
 from evalkit.errors import DataError
-from evalkit.indicators import FINDINGS, judge_targets
+from evalkit.indicators import FINDINGS, judge_targets, reproduce
 from evalkit.indices import Definition, Family, Published, published_change, series
-from evalkit.language import Language, label, listing, number, plain, text
+from evalkit.language import Language, counted, label, listing, number, plain, text
 from evalkit.study import Study
-from evalkit.values import group_label, shown, titled, unit_words, visible
+from evalkit.tracing import as_name
+from evalkit.values import exactly, group_label, shown, titled, unit_words, visible
 
 
 def shown_nodes(wanted: Published, family: Family) -> list[str]:
@@ -31,7 +32,7 @@ def published(wanted: Published, family: Family, language: Language) -> pd.DataF
                     {
                         "index_node": label(definition.labels()[node], language),
                         "index_area": area_label(area, language),
-                        "index_year": str(row["year"]),
+                        "index_year": as_name(row["year"]),
                         "index_value": shown(row["value"], row["decimals"], language),
                         "index_series": label(definition.index.label, language),
                         "index_source": row["source"],
@@ -52,12 +53,11 @@ def family_name(family: Family) -> str:
 
 
 def definition_sentences(definition: Definition, language: Language) -> list[str]:
-    """Where a definition comes from, whether it is verified, what its numbers mean, and what its parts count."""
+    """Where a definition comes from, whether it is verified, and what its numbers mean."""
     about = definition.index
     values = {"label": label(about.label, language), "source": label(about.source, language).rstrip(".")}
-    notes = [about.note, *(node.note for node in definition.node)]
-    found = [f"{label(note, language)[0].upper()}{label(note, language)[1:].rstrip('.')}." for note in notes if note]
-    return [text(f"index_definition_{about.status}", language, **values), *dict.fromkeys(found)]
+    sentence = text(f"index_definition_{about.status}", language, **values)
+    return [sentence, label(about.note, language)] if about.note else [sentence]
 
 
 def context_sentences(wanted: Published, family: Family, language: Language) -> list[str]:
@@ -81,7 +81,7 @@ def context_sentences(wanted: Published, family: Family, language: Language) -> 
 
 
 def _missing_sentence(family: Family, node: str, area: str, years: list[int], language: Language) -> list[str]:
-    missing = [str(year) for year in range(min(years), max(years)) if year not in years] if years else []
+    missing = [as_name(year) for year in range(min(years), max(years)) if year not in years] if years else []
     if not missing:
         return []
     words = next(d.labels()[node] for d in reversed(family.definitions) if node in d.labels())
@@ -111,20 +111,26 @@ def _change_sentence(family: Family, node: str, area: str, before: dict, after: 
     )
 
 
-def reproduction(found: pd.DataFrame, language: Language) -> pd.DataFrame:
-    """How many published values follow from their parts, by year; `found` of `indicators.reproduce`."""
+def reproduction(family: Family, language: Language) -> pd.DataFrame:
+    """How many published values follow from their published parts, by year; empty where no parts were published.
+
+    Values follow that are equal within what rounding does to a sum or mean of up to ten published parts.
+    """
     rows = []
-    for (year, finding), part in found.groupby(["year", "finding"]):
-        rows.append(
-            {
-                "index_year": f"{year:g}",
-                "index_finding": text(f"index_finding_{finding}", language),
-                "index_rows": number(len(part), 0, language),
-                "index_difference": shown(part["difference"].abs().max(), 5, language)
-                if finding in FINDINGS[:2]
-                else "–",
-            }
-        )
+    tolerance = 5.5 * 10.0 ** -family.published["decimals"].min()
+    for definition in family.definitions:
+        found = reproduce(definition, family.table(definition), tolerance=tolerance)
+        found = found[found["finding"].isin(FINDINGS[:2])]
+        for (node, year, finding), part in found.groupby(["node", "year", "finding"]):
+            rows.append(
+                {
+                    "index_node": label(definition.labels()[node], language),
+                    "index_year": as_name(f"{year:g}"),
+                    "index_finding": text(f"index_finding_{finding}", language),
+                    "index_rows": number(len(part), 0, language),
+                    "index_difference": shown(part["difference"].abs().max(), 4, language),
+                }
+            )
     return titled(rows, language)
 
 
@@ -146,9 +152,9 @@ def points(
         rows.append(
             {
                 "index_unit": study.unit_label(row["unit"], language),
-                "index_year": str(row["year"]),
+                "index_year": as_name(row["year"]),
                 "index_criterion": label(labels[row["criterion"]], language),
-                "index_maximum": f"{row['maximum']:g}",
+                "index_maximum": exactly(row["maximum"], language),
                 "index_self": shown(row["self_points"], 1, language) if scored else "–",
                 "index_appraised": shown(row["appraised_points"], 1, language) if scored else "–",
                 "index_difference": shown(row["difference"], 1, language, sign=True) if scored else "–",
@@ -166,9 +172,9 @@ def totals(found: pd.DataFrame, definition: Definition, study: Study, language: 
     rows = [
         {
             "index_unit": study.unit_label(row["unit"], language),
-            "index_year": str(row["year"]),
-            "index_scored": f"{row['scored']}/{row['criteria']}",
-            "index_maximum": f"{row['maximum']:g}",
+            "index_year": as_name(row["year"]),
+            "index_scored": f"{counted(row['scored'])}/{counted(row['criteria'])}",
+            "index_maximum": exactly(row["maximum"], language),
             "index_self": shown(row["self_points"], 1, language),
             "index_appraised": shown(row["appraised_points"], 1, language),
             **({"index_band": bands.get(row["band"], "–")} if bands else {}),
@@ -183,9 +189,14 @@ def totals(found: pd.DataFrame, definition: Definition, study: Study, language: 
     return titled(rows, language)
 
 
-def points_sentences(found: pd.DataFrame, language: Language) -> list[str]:
-    """What self-scored points are, how many criteria have no evidence, and how the appraisal differs."""
-    sentences = [text("index_points_self", language)]
+def points_sentences(found: pd.DataFrame, definition: Definition, language: Language) -> list[str]:
+    """What a set of criteria is and its points mean, which years are not alike, and how the appraisal differs."""
+    sentences = [*definition_sentences(definition, language), text("index_points_self", language)]
+    sentences += [
+        text("context_break", language, year=b.year, reason=label(b.reason, language))
+        for b in definition.series_break
+        if found["year"].min() < b.year <= found["year"].max()
+    ]
     without = int((found["status"] == "no_evidence").sum())
     if without:
         sentences.append(text("index_points_unscored", language, count=number(without, 0, language)))
@@ -207,7 +218,7 @@ def targets(effects: pd.DataFrame, study: Study, language: Language) -> pd.DataF
     for (indicator, group), part in judged.groupby(["indicator", "group"], sort=False):
         node = study.index[indicator]
         # The target as it was declared, with all its digits.
-        aim = f"{node.target:g}".replace(".", "," if language == "vi" else ".")
+        aim = exactly(node.target, language)
         unit = unit_words(study, indicator, "percent" if node.aggregate in ("share", "pooled") else "points (0-100)",
                           language)  # fmt: skip
         row = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ import pandas as pd
 from pydantic import Field
 
 from evalkit.declaration import Code, Declared, IndexNode, Labels, parse
-from evalkit.encodings import fold
+from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.files import read_grid
 from evalkit.study import Study, check_nodes
 from evalkit.textfiles import read_table, read_toml
 
@@ -71,8 +73,8 @@ class Definition(Declared):
         return years.between(self.index.first_year, np.inf if self.index.last_year is None else self.index.last_year)
 
     def labels(self) -> dict[str, Labels]:
-        """The label of each node, and of the index itself."""
-        return {node.code: node.label for node in self.node}
+        """The label of each node, with what must be said beside every one of its numbers."""
+        return {node.code: _noted(node) for node in self.node}
 
 
 class Published(Declared):
@@ -114,6 +116,11 @@ class Family:
         found = {b.year: b for definition in self.definitions for b in definition.series_break}
         return [found[year] for year in sorted(found) if first < year <= last]
 
+    def table(self, definition: Definition) -> pd.DataFrame:
+        """What was published by a definition: one row an `area` and `year`, one column a node or item."""
+        rows = self.published[self.published["definition"] == definition.index.code]
+        return rows.pivot(index=list(AREA_YEAR), columns="node", values="value").reset_index()
+
 
 @dataclass(frozen=True)
 class Context:
@@ -126,27 +133,29 @@ class Context:
     points: tuple[tuple[Definition, pd.DataFrame], ...] = ()
 
 
-def read_definition(path: str | Path) -> Definition:
+def read_definition(path: str | Path, name: str = "") -> Definition:
     """One definition, checked; `path` a file, or the name of a definition that comes with evalkit.
 
-    Raises DataError with all problems: keys, children, cycles, parts counted twice, weights and maxima that do not
-    sum, bands, years.
+    name: how errors call the file, if not by its own name. Raises DataError with all problems: keys, children,
+    cycles, parts counted twice, weights and maxima that do not sum, bands, years.
 
         definition = read_definition("pci")
     """
     path = Path(path)
     path = path if path.suffix else DATA / "indices" / f"{path}.toml"
-    definition = parse(read_toml(path, path.name), path.name, Definition)
-    raise_any(_check_definition(definition, path.name))
+    name = name or path.name
+    definition = parse(read_toml(path, name), name, Definition)
+    raise_any(_check_definition(definition, name))
     return definition
 
 
 def read_published(path: Path, name: str, definitions: Sequence[Definition]) -> pd.DataFrame:
     """Published values: `definition, area, year, node, value, decimals, source`, and the `line` of each.
 
-    value is a number (NaN where none was published), `decimals` with how many it was published, so that «81» is not
-    taken for 81.00. Raises DataError with every unknown definition or node, year outside the definition's validity,
-    number that is none, value given twice, and area spelled in two ways.
+    node: a node of the definition, or an item that a node is made of. value is a number (NaN where none was
+    published), `decimals` with how many it was published, so that «81» is not taken for 81.00. Raises DataError with
+    every unknown definition or node, year outside the definition's validity, number that is none, value given twice,
+    and area spelled in two ways.
     """
     known = {definition.index.code: definition for definition in definitions}
     rows = read_table(path, name, PUBLISHED_COLUMNS)
@@ -156,26 +165,20 @@ def read_published(path: Path, name: str, definitions: Sequence[Definition]) -> 
         def problem(key: str, column: str, line: int = row["line"], **values: Any) -> None:
             problems.append(Problem(name, key, values, line, column))
 
-        row["year"] = _whole(row["year"], partial(problem, "published_year", "year"))
+        definition = known.get(row["definition"])
+        row["year"] = _year(row["year"], definition, partial(problem, column="year"))
         row["decimals"] = _whole(row["decimals"], partial(problem, "published_number", "decimals"))
         row["value"] = _number(row["value"], partial(problem, "published_number", "value"))
-        definition = known.get(row["definition"])
         if definition is None:
             problem("published_definition", "definition", found=row["definition"], expected=", ".join(known))
             continue
-        codes = definition.labels()
+        items = (item for node in definition.node for item in (*node.items, *node.of, *node.less))
+        codes = [*definition.labels(), *items]
         if row["node"] not in codes:
             problem("published_node", "node", found=row["node"], expected=nearest(row["node"], codes))
-        if row["year"] is not None and not definition.covers(pd.Series([row["year"]])).item():
-            about = definition.index
-            expected = f"{about.first_year}–{about.last_year or '…'}"
-            problem("published_year_outside", "year", found=row["year"], expected=expected)
     frame = pd.DataFrame(rows, columns=[*PUBLISHED_COLUMNS, "line"])
     problems += check_areas(frame, name)
-    key = ["definition", "area", "year", "node"]
-    for row in frame[frame.duplicated(key)].to_dict("records"):
-        values = {"found": f"{row['area']}, {row['year']:g}, {row['node']}"}
-        problems.append(Problem(name, "published_twice", values, row["line"]))
+    problems += _twice(frame, ["definition", "area", "year", "node"], name)
     raise_any(sorted(problems, key=lambda found: found.line or 0))
     return frame.astype({"value": float, "year": int, "decimals": int})
 
@@ -183,35 +186,39 @@ def read_published(path: Path, name: str, definitions: Sequence[Definition]) -> 
 def check_areas(published: pd.DataFrame, name: str) -> list[Problem]:
     """Areas that seem to be one area spelled in two ways: names alike that never occur in the same year.
 
-    published: `area, year`, and `line` where problems should name it. Nothing is joined: the more frequent
-    spelling is proposed.
+    published: `area, year, line`. Nothing is joined: the more frequent spelling is proposed.
     """
-    areas = published.groupby("area")
-    years, counts = areas["year"].agg(set), areas.size()
-    lines = areas["line"].min() if "line" in published else pd.Series(dtype=float)
+    years, lines = published.groupby("area")["year"].agg(set), published.groupby("area")["line"].min()
     problems = []
-    first = {area: at for at, area in enumerate(dict.fromkeys(published["area"]))}
-    names = sorted(counts.index, key=lambda area: (-counts[area], first[area]))
+    names = list(published["area"].value_counts().index)
     for at, other in enumerate(names):
         for area in names[:at]:
-            one, two = fold(area), fold(other)
-            if one == two or (not years[area] & years[other] and SequenceMatcher(None, one, two).ratio() >= ALIKE):
-                line = int(lines[other]) if other in lines else None
+            one, two = (_bare(words) for words in (area, other))
+            apart = not years[area] & years[other]
+            if one == two or (apart and SequenceMatcher(None, one, two).ratio() >= ALIKE):
                 values = {"found": other, "expected": area}
-                problems.append(Problem(name, "published_area_spelling", values, line, "area"))
+                problems.append(Problem(name, "published_area_spelling", values, int(lines[other]), "area"))
                 break
     return problems
 
 
-def read_family(code: str, folder: Path | None = None) -> Family:
+def read_family(code: str, folder: Path | None = None, *, asked: Problem | None = None) -> Family:
     """A family of series: `published/<code>.csv` and the definitions it names.
 
-    They are looked for in the study folder given, then among those that come with evalkit. Raises DataError.
+    They are looked for in the study folder given, then among those that come with evalkit. asked: the place of the
+    user's file that asks for the family, to name where there is none. Raises DataError.
     """
-    path = _find(f"published/{code}.csv", folder)
     name = f"published/{code}.csv"
-    codes = dict.fromkeys(row["definition"] for row in read_table(path, name, PUBLISHED_COLUMNS))
-    definitions = [_definition(name, folder) for name in codes if name]
+    path = _find("published", code, folder, asked or Problem(name, "context_unknown"))
+    lines = {row["definition"]: row["line"] for row in reversed(read_table(path, name, PUBLISHED_COLUMNS))}
+    definitions: list[Definition] = []
+    problems: list[Problem] = []
+    for found, line in reversed(lines.items()):
+        try:
+            definitions.append(_definition(found, folder, Problem(name, "context_unknown", {}, line, "definition")))
+        except DataError as error:
+            problems += error.problems
+    raise_any(problems)
     return Family(code, tuple(definitions), read_published(path, name, definitions))
 
 
@@ -233,12 +240,10 @@ def published_change(family: Family, *, node: str, area: str, first: int, last: 
     Raises DataError where a break in the series lies between the years, with its reason, or a value is missing.
     """
     name = f"published/{family.code}.csv"
-    crossed = family.breaks(first, last)
+    years = {"first": first, "last": last}
     raise_any(
-        Problem(
-            name, "published_series_broken", {"first": first, "last": last, "year": b.year, "reason": _pair(b.reason)}
-        )
-        for b in crossed
+        Problem(name, "published_series_broken", years | {"year": b.year, "reason": b.reason.model_dump()})
+        for b in family.breaks(first, last)
     )
     values = series(family, node=node, area=area).set_index("year")["value"]
     raise_any(
@@ -249,11 +254,11 @@ def published_change(family: Family, *, node: str, area: str, first: int, last: 
     return float(values[last] - values[first])
 
 
-def read_points(path: Path, name: str, definition: Definition, study: Study | None = None) -> pd.DataFrame:
+def read_points(path: Path, name: str, definition: Definition, study: Study) -> pd.DataFrame:
     """Points that units gave themselves, beside those appraised, one row a criterion, unit and year.
 
-    The file has the columns `unit, year, criterion, self_points, evidence` and may have `appraised_points, reason`.
-    A unit is known by its code or any of its names. Every criterion of the definition gets a row.
+    The file, csv or a workbook, has the columns `unit, year, criterion, self_points, evidence` and may have
+    `appraised_points, reason`. A unit is known by its code or any of its names. Every criterion gets a row.
 
     Returns `unit, year, criterion, maximum, bonus, self_points, appraised_points, difference, evidence, reason,
     status`; status is `scored`, `no_evidence` (listed, not scored) or `not_given`. Raises DataError with all
@@ -261,30 +266,25 @@ def read_points(path: Path, name: str, definition: Definition, study: Study | No
     between self-scored and appraised points without reason.
     """
     criteria = {node.code: node for node in definition.node if node.aggregate == "points"}
-    spellings = (
-        {fold(words): unit.code for unit in study.declared.units for words in unit.spellings} if study else None
-    )
+    if not criteria:
+        raise DataError([Problem(name, "points_definition", {"found": definition.index.code})])
+    spellings = {fold(words): unit.code for unit in study.declared.units for words in unit.spellings}
     problems: list[Problem] = []
     rows = []
-    for row in read_table(path, name, SELF_COLUMNS, optional=SELF_OPTIONAL):
+    for row in _point_rows(path, name):
 
         def problem(key: str, column: str, line: int = row["line"], **values: Any) -> None:
             problems.append(Problem(name, key, values, line, column))
 
-        unit = row["unit"] if spellings is None else spellings.get(fold(row["unit"]))
+        unit = spellings.get(fold(row["unit"]))
         if unit is None:
-            assert spellings is not None
             problem("unit_code_unknown", "unit", found=row["unit"], expected=nearest(row["unit"], spellings))
         if row["criterion"] not in criteria:
             expected = nearest(row["criterion"], criteria)
             problem("points_criterion_unknown", "criterion", found=row["criterion"], expected=expected)
             continue
         node = criteria[row["criterion"]]
-        year = _whole(row["year"], partial(problem, "published_year", "year"))
-        if year is not None and not definition.covers(pd.Series([year])).item():
-            about = definition.index
-            expected = f"{about.first_year}–{about.last_year or '…'}"
-            problem("published_year_outside", "year", found=year, expected=expected)
+        year = _year(row["year"], definition, partial(problem, column="year"))
         points = {}
         for column in POINTS:
             points[column] = _number(row[column], partial(problem, "published_number", column))
@@ -296,26 +296,20 @@ def read_points(path: Path, name: str, definition: Definition, study: Study | No
         difference = points["appraised_points"] - points["self_points"]
         if difference and not np.isnan(difference) and not row["reason"]:
             problem("points_reason_missing", "reason", found=row["criterion"])
-        rows.append({"unit": unit, "year": year, "criterion": node.code, **points, "difference": difference}
-                    | {"evidence": evidence, "reason": row["reason"], "line": row["line"]})  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["unit", "year", "criterion", "self_points", "appraised_points", "difference",
-                                        "evidence", "reason", "line"])  # fmt: skip
-    for row in frame[frame.duplicated(["unit", "year", "criterion"])].to_dict("records"):
-        values = {"found": f"{row['unit']}, {row['year']:g}, {row['criterion']}"}
-        problems.append(Problem(name, "published_twice", values, row["line"]))
+        rows.append({"unit": unit, "year": year, "criterion": node.code, **points, "difference": difference,
+                     "evidence": bool(evidence), "reason": row["reason"], "line": row["line"]})  # fmt: skip
+    key = ["unit", "year", "criterion"]
+    frame = pd.DataFrame(rows, columns=[*key, *POINTS, "difference", "evidence", "reason", "line"])
+    problems += _twice(frame, key, name)
     raise_any(sorted(problems, key=lambda found: found.line or 0))
-    given = frame[["unit", "year"]].drop_duplicates()
-    every = given.merge(pd.DataFrame({"criterion": list(criteria)}), how="cross")
-    found = every.merge(frame.drop(columns="line"), how="left", on=["unit", "year", "criterion"])
-    found.insert(3, "maximum", found["criterion"].map({code: node.maximum for code, node in criteria.items()}))
-    found.insert(4, "bonus", found["criterion"].map({code: node.bonus for code, node in criteria.items()}))
-    wants = found["criterion"].map({code: node.evidence for code, node in criteria.items()}).astype(bool)
-    found["evidence"] = found["evidence"].fillna(False).astype(bool)
-    found["reason"] = found["reason"].fillna("")
-    found["status"] = np.select(
-        [found["self_points"].isna(), wants & ~found["evidence"]], ["not_given", "no_evidence"], "scored"
-    )
-    return found
+    declared = [(code, node.maximum, node.bonus, node.evidence) for code, node in criteria.items()]
+    every = pd.DataFrame(declared, columns=["criterion", "maximum", "bonus", "proof"])
+    every = frame[key[:2]].drop_duplicates().merge(every, how="cross")
+    found = every.merge(frame.drop(columns="line"), how="left", on=key)
+    found["evidence"], found["reason"] = found["evidence"].eq(True), found["reason"].fillna("")
+    without = found["proof"] & ~found["evidence"]
+    found["status"] = np.select([found["self_points"].isna(), without], ["not_given", "no_evidence"], "scored")
+    return found.drop(columns="proof")
 
 
 def total_points(points: pd.DataFrame, definition: Definition) -> pd.DataFrame:
@@ -358,9 +352,15 @@ def read_context(study: Study) -> Context | None:
     declared = parse(read_toml(path, "context.toml"), "context.toml", ContextDeclaration)
     problems: list[Problem] = []
     families, points = [], []
+    asked = {"published.family": [one.family for one in declared.published]}
+    asked |= {"self_scored.definition": [one.definition for one in declared.self_scored]}
+    for place, codes in asked.items():
+        repeated = sorted({code for code in codes if codes.count(code) > 1})
+        problems += [Problem("context.toml", "code_repeated", {"found": code}, column=place) for code in repeated]
     for position, wanted in enumerate(declared.published, start=1):
+        wants = Problem("context.toml", "context_unknown", column=f"published[{position}].family")
         try:
-            family = read_family(wanted.family, study.folder)
+            family = read_family(wanted.family, study.folder, asked=wants)
         except DataError as error:
             problems += error.problems
             continue
@@ -371,8 +371,9 @@ def read_context(study: Study) -> Context | None:
             place = f"self_scored[{position}].file"
             problems.append(Problem("context.toml", "path_outside", {"found": given.file}, column=place))
             continue
+        wants = Problem("context.toml", "context_unknown", column=f"self_scored[{position}].definition")
         try:
-            definition = _definition(given.definition, study.folder)
+            definition = _definition(given.definition, study.folder, wants)
             points.append((definition, read_points(study.folder / given.file, given.file, definition, study)))
         except DataError as error:
             problems += error.problems
@@ -380,10 +381,34 @@ def read_context(study: Study) -> Context | None:
     return Context(tuple(families), tuple(points))
 
 
+def _point_rows(path: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a file of points, each a dict of its cells as text and its `line`."""
+    cells = read_grid(path, name).cells.astype(str).map(normal_form)
+    cells = cells.loc[(cells != "").any(axis=1), (cells != "").any()]
+    titles, line, known = list(cells.iloc[0].str.lower()), cells.index[0], [*SELF_COLUMNS, *SELF_OPTIONAL]
+    wrong = [("column_missing", title) for title in SELF_COLUMNS if title not in titles]
+    wrong += [("column_unknown", title) for title in titles if title not in known]
+    wrong += [("column_twice", title) for title in known if titles.count(title) > 1]
+    expected = ", ".join(known)
+    raise_any(Problem(name, key, {"found": title, "expected": expected}, line) for key, title in wrong)
+    rows = cells.iloc[1:].set_axis(titles, axis=1).reindex(columns=known, fill_value="")
+    return rows.reset_index(names="line").to_dict("records")
+
+
+def _twice(frame: pd.DataFrame, key: list[str], name: str) -> list[Problem]:
+    """Rows that give a value again; `key`: the columns that tell values apart."""
+    again = frame[frame.duplicated(key) & frame[key].notna().all(axis=1)]
+    return [
+        Problem(name, "published_twice", {"found": ", ".join(map(str, place))}, line)
+        for *place, line in again.astype({"year": int})[[*key[-3:], "line"]].itertuples(index=False)
+    ]
+
+
 def _check_wanted(wanted: Published, family: Family, place: str) -> list[Problem]:
     problems = []
+    labelled = {code for definition in family.definitions for code in definition.labels()}
     for key, column in (("areas", "area"), ("nodes", "node")):
-        known = list(dict.fromkeys(family.published[column]))
+        known = [found for found in family.published[column].unique() if key == "areas" or found in labelled]
         problems += [
             Problem("context.toml", "context_not_published", {"found": found, "expected": nearest(found, known)},
                     column=f"{place}.{key}")
@@ -429,18 +454,28 @@ def _check_definition(definition: Definition, name: str) -> list[Problem]:
     return problems
 
 
-def _definition(code: str, folder: Path | None) -> Definition:
-    return read_definition(_find(f"indices/{code}.toml", folder))
+def _definition(code: str, folder: Path | None, asked: Problem) -> Definition:
+    return read_definition(_find("indices", code, folder, asked), f"indices/{code}.toml")
 
 
-def _find(name: str, folder: Path | None) -> Path:
-    """A file of the study folder, or else the one of that name that comes with evalkit."""
-    own = folder / name if folder else None
-    return own if own is not None and own.exists() else DATA / name
+def _find(kind: str, code: str, folder: Path | None, asked: Problem) -> Path:
+    """A file of the study folder, or else the one of that name that comes with evalkit; `asked`: who wants it."""
+    places = [place / kind for place in (DATA, folder) if place]
+    known = {path.stem: path for place in places for path in sorted(place.glob("*.*"))}
+    if code not in known:
+        values = {"found": code, "folder": kind, "expected": nearest(code, known)}
+        raise DataError([replace(asked, values=values)])
+    return known[code]
 
 
-def _pair(labels: Labels) -> dict[str, str]:
-    return {"vi": labels.vi, "en": labels.en}
+def _noted(node: IndexNode) -> Labels:
+    label, note = node.label, node.note
+    return Labels(vi=f"{label.vi} ({note.vi})", en=f"{label.en} ({note.en})") if note else label
+
+
+def _bare(area: str) -> str:
+    """The name of an area without the kind of unit that may stand before it."""
+    return re.sub(r"^(tỉnh|thành phố|tp\.?) ?(?=\w)", "", fold(area))
 
 
 def _whole(text: str, wrong: Callable[..., None]) -> int | None:
@@ -450,15 +485,19 @@ def _whole(text: str, wrong: Callable[..., None]) -> int | None:
     return None
 
 
+def _year(text: str, definition: Definition | None, wrong: Callable[..., None]) -> int | None:
+    """A year, in which the definition must hold where it is known."""
+    year = _whole(text, partial(wrong, "published_year"))
+    if definition and year is not None and not definition.covers(pd.Series([year])).item():
+        about = definition.index
+        wrong("published_year_outside", found=year, expected=f"{about.first_year}–{about.last_year or '…'}")
+    return year
+
+
 def _number(text: str, wrong: Callable[..., None]) -> float:
     """A number with decimal comma or point; nothing is a missing one."""
-    if not text:
-        return np.nan
-    try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = np.inf
-    if not np.isfinite(value):
+    value = float(pd.to_numeric(text.replace(",", "."), errors="coerce")) if text else np.nan
+    if text and not np.isfinite(value):
         wrong(found=text)
         return np.nan
     return value

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from numbers import Integral
 from typing import Any, Literal
+
+from evalkit.tracing import trace
 
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
@@ -35,7 +38,14 @@ def text(key: str, language: Language, **values: Any) -> str:
     >>> text("period_before", "vi"), text("period_before", "en")
     ('trước', 'before')
     """
-    return catalogue()[key][language].format(**values)
+    counts = {name: counted(value) for name, value in values.items()}
+    return catalogue()[key][language].format(**counts)
+
+
+def counted(value: Any) -> Any:
+    """A count in words, traced; anything else as it is."""
+    counts = isinstance(value, Integral) and not isinstance(value, bool)
+    return trace("number", str(value), int(value), {"plain": True}) if counts else value
 
 
 def label(labels: Mapping[str, str] | Any, language: Language) -> str:
@@ -65,9 +75,9 @@ def number(value: float, decimals: int, language: Language, *, sign: bool = Fals
 
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     shown = format_decimal(abs(value), format=pattern, locale=language)
-    if not any(digit in shown for digit in "123456789"):
-        return shown
-    return (MINUS if value < 0 else "+" if sign else "") + shown
+    if any(digit in shown for digit in "123456789"):
+        shown = (MINUS if value < 0 else "+" if sign else "") + shown
+    return trace("number", shown, float(value), {"decimals": decimals, "sign": sign})
 
 
 def day(value: date, language: Language) -> str:
@@ -78,7 +88,8 @@ def day(value: date, language: Language) -> str:
     """
     from babel.dates import format_date
 
-    return format_date(value, "dd/MM/yyyy" if language == "vi" else "d MMMM yyyy", locale=language)
+    shown = format_date(value, "dd/MM/yyyy" if language == "vi" else "d MMMM yyyy", locale=language)
+    return trace("name", shown, value.isoformat())
 
 
 def listing(items: list[str], language: Language) -> str:

@@ -46,7 +46,7 @@ def _reader(part: str) -> Any:
     elif part == "council":
         from evalkit.council_files import read_council as read
     elif part == "workshop":
-        from evalkit.workshops import read_workshop as read
+        from evalkit.workshop_files import read_workshop as read
     else:
-        from evalkit.registers import read_registers as read
+        from evalkit.register_files import read_registers as read
     return read

@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 import numpy as np
 import pandas as pd
 
-from evalkit.encodings import fold
 from evalkit.errors import Problem
+from evalkit.guessing import bare
 from evalkit.language import catalogue
 
 KINDS = (
@@ -204,8 +204,7 @@ def _distinct(cells: Iterable[str]) -> Mapping[str, int]:
 def _named(title: str) -> set[str]:
     """The kinds of which a column's title speaks."""
     split = re.sub(r"([a-z])([A-Z])", r"\1 \2", title.replace("đ", "d").replace("Đ", "D"))
-    plain = "".join(c for c in unicodedata.normalize("NFD", fold(split)) if not unicodedata.combining(c))
-    words = re.sub(r"[^a-z0-9]+", " ", plain).strip()
+    words = re.sub(r"[^a-z0-9]+", " ", bare(split)).strip()
     if len(words.split()) > _MOST_WORDS or "?" in title:
         return set()
     return {kind for kind, pattern in _NAMED.items() if pattern.search(words)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +16,7 @@ from pydantic import Field
 from evalkit.council_rules import Criterion, Items, Rule, needed
 from evalkit.declaration import Code, Declared, Labels
 from evalkit.encodings import fold
+from evalkit.errors import Problem
 
 CHAIR, VICE, REVIEWER = "chair", "vice_chair", "reviewer"
 
@@ -45,12 +46,16 @@ class Dossier(Declared):
 
 
 class Session(Declared):
-    """All of `council.toml`. `rule`: a name of `data/councils`, or a toml file in the study folder."""
+    """All of `council.toml`. `rule`: a name of `data/councils`, or a toml file in the study folder.
+
+    `returned`: how many ballots came back by the minutes; those without a row in the file came back blank.
+    """
 
     rule: Annotated[str, Field(min_length=1)]
     day: date
     attendance: Annotated[str, Field(min_length=1)]
     ballots: Annotated[str, Field(min_length=1)]
+    returned: Annotated[int, Field(ge=0)] | None = None
     counters: Annotated[tuple[str, ...], Field(strict=False)] = ()
     vice_chair_authorised: bool = False
     rounding: Literal["half_up", "down"] | None = None
@@ -72,10 +77,12 @@ class Ballot:
     """One ballot: grade or points by item (`P1.so_luong`, `report`, `overall`), None where blank.
 
     Several grades at one item are several marks, as a tuple. `seat`: who signed, None where ballots are secret.
+    `line`: where it stands in the file.
     """
 
     marks: Mapping[str, Any]
     seat: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Council:
     session: Session
     seats: tuple[Seat, ...]
     ballots: tuple[Ballot, ...]
+    notices: tuple[Problem, ...] = ()
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -142,13 +150,10 @@ def decide(council: Council) -> Verdict:
     steps.append(Step("returned", dict(counts), counts["returned"] <= present))
     if counts["returned"] > present:
         return Verdict(None, "void", tuple(steps), counts, *empty)
-    valid, faults, overruled = _sort_ballots(council)
-    counts |= {"valid": len(valid), "invalid": faults.total()}
-    status = council.rule.invalid.status
-    for fault in sorted(faults):
-        steps.append(Step(f"invalid_{fault}", {"count": faults[fault]}, status=status))
-    if overruled:
-        steps.append(Step(f"overruled_{council.rule.invalid.disagreement}", {"count": overruled}, status=status))
+    valid, apart = _sort_ballots(council)
+    counts |= {"valid": len(valid), "invalid": counts["returned"] - len(valid)}
+    for key, lines in sorted(apart.items()):
+        steps.append(Step(key, {"count": len(lines), "lines": tuple(lines)}, status=council.rule.invalid.status))
     if valid:
         rating = (_rate_points if council.rule.points else _rate_votes)(valid, council, present, steps)
     else:
@@ -220,43 +225,41 @@ def _quorum_steps(council: Council) -> Iterator[Step]:
         yield Step("committee", values, count == rule.committee.members, rule.committee.status)
 
 
-def _sort_ballots(council: Council) -> tuple[list[Ballot], Counter[str], int]:
-    """The valid ballots with the overall grade that counts, the others by their fault, how many ticks did not."""
+def _sort_ballots(council: Council) -> tuple[list[Ballot], dict[str, list[int | None]]]:
+    """The valid ballots with the overall grade that counts; by reason the lines of those not taken as they are."""
     policy = council.rule.invalid.disagreement
-    counted, faults = _one_each(council)
-    valid, overruled = [], 0
+    counted, apart = _one_each(council)
+    valid = []
     for ballot in counted:
         if fault := _fault(ballot, council):
-            faults[fault] += 1
+            apart[f"invalid_{fault}"].append(ballot.line)
             continue
         ticked = ballot.marks.get("overall")
         grade = member_grade(ballot, council) if council.rule.member else ticked
-        if grade != ticked and policy == "invalid":
-            faults["disagreeing"] += 1
-            continue
-        overruled += grade != ticked
-        valid.append(Ballot({**ballot.marks, "overall": grade}) if policy == "derived" else ballot)
-    return valid, faults, overruled
+        if grade != ticked:
+            apart["invalid_disagreeing" if policy == "invalid" else f"overruled_{policy}"].append(ballot.line)
+        if grade == ticked or policy != "invalid":
+            valid.append(Ballot({**ballot.marks, "overall": grade}) if policy == "derived" else ballot)
+    return valid, apart
 
 
-def _one_each(council: Council) -> tuple[list[Ballot], Counter[str]]:
-    """The ballots without those of absent members and of members who handed in several; how many these were."""
+def _one_each(council: Council) -> tuple[list[Ballot], dict[str, list[int | None]]]:
+    """The ballots without those of absent members and of members who handed in several; the lines of these."""
     present = {fold(seat.words) for seat in council.seats if seat.present}
-    handed: dict[str, list[Ballot]] = {}
-    counted, faults = [ballot for ballot in council.ballots if ballot.seat is None], Counter[str]()
+    handed: dict[str, list[Ballot]] = defaultdict(list)
+    counted = [ballot for ballot in council.ballots if ballot.seat is None]
+    apart: dict[str, list[int | None]] = defaultdict(list)
     for ballot in council.ballots:
         if ballot.seat is not None:
-            handed.setdefault(fold(ballot.seat), []).append(ballot)
+            handed[fold(ballot.seat)].append(ballot)
     for seat, ballots in handed.items():
         alike = all(ballot.marks == ballots[0].marks for ballot in ballots)
-        if seat not in present:
-            faults["absent"] += len(ballots)
-        elif len(ballots) == 1 or (alike and council.rule.invalid.repeated == "one_if_alike"):
-            counted.append(ballots[0])
-            faults["repeated"] += len(ballots) - 1
-        else:
-            faults["repeated"] += len(ballots)
-    return counted, +faults
+        kept = len(ballots) == 1 or (alike and council.rule.invalid.repeated == "one_if_alike")
+        if seat in present and kept:
+            counted.append(ballots.pop(0))
+        if ballots:
+            apart["invalid_repeated" if seat in present else "invalid_absent"] += [each.line for each in ballots]
+    return counted, apart
 
 
 def _fault(ballot: Ballot, council: Council) -> str | None:
@@ -290,8 +293,6 @@ def _rate_votes(valid: list[Ballot], council: Council, present: int, steps: list
             passed = count <= bound if condition.comparison == "at_most" else count >= bound
             steps.append(Step(condition.comparison, values, passed, council.rule.votes.status))
             held &= passed
-        if not rating.conditions:
-            steps.append(Step("otherwise", {"rating": rating.grade}, True, council.rule.votes.status))
         if held:
             return rating.grade
     return None

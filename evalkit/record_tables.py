@@ -17,6 +17,7 @@ from evalkit.errors import in_words
 from evalkit.language import Language, day, label, number, plain, text
 from evalkit.privacy import search
 from evalkit.study import Study
+from evalkit.tracing import as_name
 from evalkit.values import (
     shown,
     titled,
@@ -49,7 +50,7 @@ def _versions(study: Study, wording: Mapping[str, str], language: Language) -> s
     """The wording versions of a wave: the common one, then the questions that have another."""
     if not wording:
         return text("undeclared", language)
-    found = {name: text("wording_version", language, version=version) for name, version in wording.items()}
+    found = {name: text("wording_version", language, version=as_name(version)) for name, version in wording.items()}
     own = [f"{study.codebook[name].column}: {words}" for name, words in found.items() if name != "all"]
     return "; ".join([*([found["all"]] if "all" in found else []), *own])
 
@@ -119,11 +120,11 @@ def decisions(study: Study, language: Language) -> pd.DataFrame:
         old, new = (_answer(row, row[f"{which}_value"], study, language) for which in ("old", "new"))
         rows.append(
             {
-                "row_id": row["row_id"],
+                "row_id": as_name(row["row_id"]),
                 "question": study.codebook[row["variable"]].column if row["variable"] else "–",
                 "action": text(f"action_{row['action']}", language),
-                "old": old,
-                "new": new,
+                "old": as_name(old),
+                "new": as_name(new),
                 "reason": text("not_shown", language) if at in personal else row["reason"],
             }
         )
@@ -166,7 +167,7 @@ def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
         for answer in scale.answers:
             found = spelt_as[answer.code]
             if len(found):
-                examples = "; ".join(f"«{written}»" for written in found.index[:4]) + (" …" if len(found) > 4 else "")
+                examples = "; ".join(f"«{as_name(written)}»" for written in found.index[:4]) + (" …" if len(found) > 4 else "")
                 count = number(found.sum(), 0, language)
                 if hidden[answer.code]:
                     count = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
@@ -229,7 +230,7 @@ def rules(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
             rows.append(
                 {
                     "question": plain(variable.labels[language] or variable.column),
-                    "rule": " · ".join(_in_titles(rule, study) for rule in written) or text("rule_range", language),
+                    "rule": " · ".join(as_name(_in_titles(rule, study)) for rule in written) or text("rule_range", language),
                     "otherwise": text(f"otherwise_{variable.otherwise}", language),
                     "blanked": number(int(blanked.get(f"codebook.csv:{line}", 0)), 0, language),
                 }
@@ -270,14 +271,14 @@ def flags(found: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame
     waves = {wave.code: label(wave.label, language) for wave in study.declared.waves}
     rows = [
         {
-            "screening_form": words["row_id"],
+            "screening_form": as_name(words["row_id"]),
             "wave": waves.get(row["wave"], "–"),
             "commune": "–" if pd.isna(row["unit"]) else study.unit_label(row["unit"], language),
-            "screening_interviewer": words["interviewer"],
+            "screening_interviewer": as_name(words["interviewer"]),
             "screening_rule": text(f"screening_rule_{row['rule']}", language),
             "screening_value": shown(row["value"], 2, language),
             "screening_threshold": shown(row["threshold"], 2, language),
-            "screening_other": words["other"],
+            "screening_other": as_name(words["other"]),
         }
         for row, words in zip(found.to_dict("records"), found.fillna("–").to_dict("records"), strict=True)
     ]

@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from evalkit.figures import marked
 from evalkit.language import Language, number, text
-from evalkit.register_tables import enough, on_time, quiet_kinds, share_label
-from evalkit.registers import KINDS, Registers
+from evalkit.register_files import KINDS, Registers
+from evalkit.register_tables import on_time, quiet_kinds, share_label
 from evalkit.study import Study
 from evalkit.values import group_label
 
@@ -27,16 +27,17 @@ _INK = "#222222"
 
 
 def shares(effects: pd.DataFrame, study: Study, language: Language) -> Axes | None:
-    """On-time shares of each kind and arm with their intervals; None where no share rests on enough items."""
+    """On-time shares of each kind and arm with their intervals; None where no share may be shown."""
     groups = [group for group in ("pilot", "comparison", "all") if (effects["group"] == group).any()]
-    found = effects[(effects["estimand"] == "level") & effects["group"].isin(groups)]
-    rows = [(kind, group) for kind in KINDS for group in groups if enough(_rows_of(found, kind, group), study)]
+    found = effects[effects["estimand"] == "level"]
+    levels = {(kind, at): on_time(found, kind).query("group == @at") for kind in KINDS for at in groups}
+    rows = [key for key, level in levels.items() if len(level) and not level["note"].any()]
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(rows) + 1.5))
     for at, (kind, group) in enumerate(rows):
         for offset, period in ((-0.13, "before"), (0.13, "after")):
-            for row in _rows_of(found, kind, group).query("contrast == @period").itertuples():
+            for row in levels[kind, group].query("contrast == @period").itertuples():
                 reach = [[row.estimate - row.conf_low], [row.conf_high - row.estimate]]
                 axes.errorbar(
                     row.estimate, at + offset, xerr=reach, fmt=_MARKERS[period], color=_COLOURS[period],
@@ -51,7 +52,7 @@ def shares(effects: pd.DataFrame, study: Study, language: Language) -> Axes | No
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axes.set_xlim(0, 100)
-    share = "on_time_" + _rows_of(found, *rows[0])["indicator"].iloc[0].partition("_on_time_")[2]
+    share = "on_time_" + levels[rows[0]]["indicator"].iloc[0].partition("_on_time_")[2]
     axes.set_xlabel(f"{share_label(share, language)} (%)")
     figure.legend(loc="outside upper left", ncols=2, frameon=False)
     return marked(axes, study, language)
@@ -104,8 +105,3 @@ def _launch_at(frame: pd.DataFrame, launch: date) -> pd.Timestamp:
     if earlier.empty or later.empty:
         return pd.Timestamp(launch)
     return earlier.max() + (later.min() - earlier.max()) / 2
-
-
-def _rows_of(found: pd.DataFrame, kind: str, group: str) -> pd.DataFrame:
-    rows = on_time(found, kind)
-    return rows[rows["group"] == group]

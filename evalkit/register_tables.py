@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from evalkit.disclosure import suppress_groups
 from evalkit.language import Language, day, listing, number, plain, text
-from evalkit.registers import COUNTS, KINDS, Registers, comparability, compared_months, licence
+from evalkit.register_files import COUNTS, KINDS, Registers
+from evalkit.registers import FEW, PERSONAL, comparability, compared_months, licence
 from evalkit.sample import BETWEEN
 from evalkit.study import PERIODS, Study
+from evalkit.tracing import as_name
 from evalkit.units import compare_units
 from evalkit.values import group_label, shown, shown_p, titled
 
@@ -19,9 +20,9 @@ from evalkit.values import group_label, shown, shown_p, titled
 def received(months: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
     """What was received, resolved and on time by kind, arm and period; `months` from `registers.monthly`.
 
-    All months of a period. Numbers that no column of the registers gives are an en dash. Where fewer items than the
-    study's smallest cell are within competence or judged, nothing more is told of them; where fewer were received,
-    only that.
+    All months of a period. Numbers that no column of the registers gives are an en dash. Where fewer items of a
+    `PERSONAL` kind than the study's smallest cell are within competence or judged, nothing more is told of them;
+    where fewer were received, only that.
     """
     rows = []
     arm = months["unit"].map(study.design.arms).fillna("all")
@@ -30,7 +31,7 @@ def received(months: pd.DataFrame, study: Study, language: Language) -> pd.DataF
         row = {"kind": text(f"register_kind_{kind}", language), "unit": group_label(study, group, language)}
         row |= {"period": text(f"period_{period}", language), "months": shown(found["month"].nunique(), 0, language)}
         names = ("received", "within_competence", "resolved", "open", "judged", "on_time")
-        few = {name: 0 < sums[name] < study.declared.privacy.minimum_cell for name in names}
+        few = {name: kind in PERSONAL and 0 < sums[name] < study.declared.privacy.minimum_cell for name in names}
         part = few["received"] or few["within_competence"] or few["judged"]
         small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
         hidden = {name: few["received"] if name == "received" else part for name in names}
@@ -48,14 +49,10 @@ def shares(effects: pd.DataFrame, study: Study, language: Language) -> pd.DataFr
             row |= {"register_measure": share_label(share, language)}
             row |= {"group": group_label(study, group, language)}
             levels = {period: _one(found, group, "level", contrast=period) for period in PERIODS}
-            hidden = {period: _hidden(share, levels[period], period, study) for period in PERIODS}
-            small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
-            for period in PERIODS:
-                row[period] = small if hidden[period] else _estimate(levels[period], language, signed=False)
-            change = _estimate(_one(found, group, "change"), language, signed=True)
-            row["register_change"] = small if any(hidden.values()) else change
+            row |= {period: _estimate(one, study, language) for period, one in levels.items()}
+            row["register_change"] = _estimate(_one(found, group, "change"), study, language, signed=True)
             did, placebo = ({}, {}) if group != "pilot" else (_did(found, method) for method in ("unit t", "placebo"))
-            row["register_did"] = _estimate(did, language, signed=True)
+            row["register_did"] = _estimate(did, study, language, signed=True)
             row["register_placebo"] = shown_p(placebo["p_value"], language) if placebo else "–"
             rows.append(row)
     frame = titled(rows, language)
@@ -71,28 +68,27 @@ def months_sentence(months: pd.DataFrame, language: Language, *, table: Literal[
     if len(compared) == len(months):
         return ""
     calendar = sorted(compared["month"].dt.month.unique())
-    words = listing([str(month) for month in calendar], language)
+    words = listing([as_name(month) for month in calendar], language)
     if len(calendar) > 2 and calendar[-1] - calendar[0] == len(calendar) - 1:
-        words = f"{calendar[0]}–{calendar[-1]}"
+        words = as_name(f"{calendar[0]}–{calendar[-1]}")
     return text(f"register_{table}_months", language, months=words)
 
 
 def units(effects: pd.DataFrame, study: Study, language: Language, *, kind: str) -> pd.DataFrame:
-    """On-time shares of each unit before and after, with n/N; units hidden whose shares rest on too few items."""
+    """On-time shares of each unit before and after, with n/N; empty where there is none."""
     found = on_time(effects, kind)
     found = found[found["estimand"] == "level"]
     codes = [code for code in study.design.arms if (found["group"] == code).any()]
-    levels = {(code, period): _one(found, code, "level", contrast=period) for code in codes for period in PERIODS}
-    sizes = pd.DataFrame(
-        {period: [_items(levels[code, period], period) for code in codes] for period in PERIODS}, index=codes
-    )
-    hidden = suppress_groups(sizes, study.declared.privacy.minimum_cell, pools=study.design.arms)
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
     rows = []
     for code in codes:
         row = {"register_unit": group_label(study, code, language)}
         for period in PERIODS:
-            row[period] = small if hidden[code] else _with_items(levels[code, period], period, language)
+            level = _one(found, code, "level", contrast=period)
+            row[period] = _estimate(level, study, language)
+            if level and not level["note"]:
+                n = level[f"n_{period}"]
+                hits = number(level["estimate"] * n / 100, 0, language)
+                row[period] += f"; {hits}/{number(n, 0, language)}"
         rows.append(row)
     return titled(rows, language)
 
@@ -102,7 +98,7 @@ def durations(found: pd.DataFrame, study: Study, language: Language) -> pd.DataF
     rows = []
     small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
     for row in found.to_dict("records"):
-        few = row["n"] < study.declared.privacy.minimum_cell
+        few = np.isnan(row["n"])
         median = shown(row["median"], 0, language)
         if np.isfinite([row["median"], row["conf_low"], row["conf_high"]]).all():
             median += f" ({number(row['conf_low'], 0, language)}–{number(row['conf_high'], 0, language)})"
@@ -144,7 +140,7 @@ def sentences(effects: pd.DataFrame, registers: Registers, study: Study, languag
             continue
         group = "pilot" if (found["group"] == "pilot").any() else "all"
         levels = {period: _one(found, group, "level", contrast=period) for period in PERIODS}
-        if not all(levels.values()) or any(_hidden(share, levels[period], period, study) for period in PERIODS):
+        if not all(one and not one["note"] for one in levels.values()):
             continue
         values = {period: f"{number(one['estimate'], 1, language)}%" for period, one in levels.items()}
         values |= {
@@ -190,7 +186,7 @@ def quiet_kinds(months: pd.DataFrame, study: Study) -> list[str]:
     arm = months["unit"].map(study.design.arms).fillna("all")
     totals = months.groupby(["kind", arm, "month"])["received"].sum()
     few = totals[(totals > 0) & (totals < study.declared.privacy.minimum_cell)]
-    return [kind for kind in KINDS if kind in few.index.get_level_values("kind")]
+    return [kind for kind in PERSONAL if kind in few.index.get_level_values("kind")]
 
 
 def quiet_sentence(months: pd.DataFrame, study: Study, language: Language) -> str:
@@ -200,12 +196,6 @@ def quiet_sentence(months: pd.DataFrame, study: Study, language: Language) -> st
     return text("register_hidden_kinds", language, kinds=listing(kinds, language), minimum=minimum) if kinds else ""
 
 
-def enough(rows: pd.DataFrame, study: Study) -> bool:
-    """Whether the levels of a group rest on enough items in both periods."""
-    counts = rows[[f"n_{period}" for period in PERIODS]].max(axis=1)
-    return len(rows) > 0 and bool((counts >= study.declared.privacy.minimum_cell).all())
-
-
 def quiet_shares_sentence(effects: pd.DataFrame, study: Study, language: Language) -> str:
     """Which on-time shares of arms the figure leaves out, and why; empty where it has all."""
     hidden = []
@@ -213,7 +203,7 @@ def quiet_shares_sentence(effects: pd.DataFrame, study: Study, language: Languag
         levels = on_time(effects, kind).query("estimand == 'level'")
         for group in ("pilot", "comparison", "all"):
             rows = levels[levels["group"] == group]
-            if len(rows) and not enough(rows, study):
+            if (rows["note"] == FEW).any():
                 hidden.append(f"{text(f'register_kind_{kind}', language)} – {group_label(study, group, language)}")
     minimum = study.declared.privacy.minimum_cell
     return text("register_hidden_shares", language, rows=listing(hidden, language), minimum=minimum) if hidden else ""
@@ -224,15 +214,6 @@ def _smallest_p(study: Study, language: Language) -> str:
     pilot = [arm == "pilot" for arm in study.design.arms.values()]
     smallest = compare_units(range(len(pilot)), pilot).smallest_p
     return text("smallest_p", language, p=shown_p(smallest, language), test=text("test_placebo", language))
-
-
-def _with_items(row: dict[str, Any], period: str, language: Language) -> str:
-    """An estimate with its interval, then how many of how many items."""
-    words = _estimate(row, language, signed=False)
-    if words == "–":
-        return words
-    n = row[f"n_{period}"]
-    return f"{words}; {number(row['estimate'] * n / 100, 0, language)}/{number(n, 0, language)}"
 
 
 def _sorted(months: pd.DataFrame) -> Any:
@@ -266,19 +247,10 @@ def _did(found: pd.DataFrame, method: str) -> dict[str, Any]:
     return _one(found, BETWEEN, "did", method=method, note="")
 
 
-def _items(level: dict[str, Any], period: str) -> float:
-    return level[f"n_{period}"] if level else 0.0
-
-
-def _hidden(share: str, level: dict[str, Any], period: str, study: Study) -> bool:
-    """Whether a share rests on too few items, or tells of too few within competence."""
-    n = _items(level, period)
-    least = min(n, n * level["estimate"] / 100) if share == "within_competence" and n else n
-    return 0 < least < study.declared.privacy.minimum_cell - 1e-9
-
-
-def _estimate(row: dict[str, Any], language: Language, *, signed: bool) -> str:
-    """An estimate with its interval."""
+def _estimate(row: dict[str, Any], study: Study, language: Language, *, signed: bool = False) -> str:
+    """An estimate with its interval; an en dash where there is none."""
+    if row and row["note"] == FEW:
+        return text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
     if not row or not np.isfinite(row["estimate"]):
         return "–"
     words = number(row["estimate"], 1, language, sign=signed)

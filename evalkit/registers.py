@@ -1,164 +1,36 @@
-"""Registers of reception, dialogue and petitions: read without content or names, counted, compared."""
+"""Registers of reception, dialogue and petitions: what they count by month, durations, on-time shares compared.
+
+What goes out and what does not: a register counts cases, not people surveyed, but behind a reception, petition,
+complaint or denunciation stands somebody who came or wrote, and in a commune two denunciations tell who. Of these
+kinds (`PERSONAL`) every row that rests on fewer items than the study's smallest cell leaves `register_effects` and
+`durations` empty, and so do others from which it would follow. Dialogues and the promises made there are public acts
+of the authority and are never hidden. `monthly` is whole: it is reckoned with, and is not written to a report.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import partial
-from typing import Annotated, Any, Literal
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from evalkit.codebook import Variable
-from evalkit.coding import UNREAD, code_text
-from evalkit.declaration import Declared, Labels, Wave, Words, parse
+from evalkit.disclosure import suppress_groups
 from evalkit.effects import make_effects, with_intervals
-from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
-from evalkit.files import read_grid
-from evalkit.grid import SEARCHED, Grid
-from evalkit.language import catalogue
 from evalkit.licence import GATE, Licence
-from evalkit.privacy import search
+from evalkit.register_files import COUNTS, KINDS, RegisterRules, Registers
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import PERIODS, Study
-from evalkit.textfiles import read_toml
 from evalkit.units import compare_units
-from evalkit.workbooks import refuse_merged_below
 
-FILE = "registers.toml"
-Kind = Literal["reception", "dialogue", "promise", "petition", "complaint", "denunciation"]
-KINDS: tuple[Kind, ...] = ("reception", "dialogue", "promise", "petition", "complaint", "denunciation")
-COUNTS = ("received", "within_competence", "resolved", "due", "on_time")
+PERSONAL = ("reception", "petition", "complaint", "denunciation")  # somebody stands behind each item
+FEW = "few_items"  # note of rows that rest on too few
 SHARES = {"within_competence": "received", "on_time": "judged"}  # share → what it is a share of
 _NO_COMPETENCE = ("promise", "dialogue")  # a unit makes and holds its own
-_YES, _NO = ("có", "x", "1", "thuộc thẩm quyền", "yes"), ("không", "0", "không thuộc thẩm quyền", "no")
-_MONTH = re.compile(r"(?:tháng )?(?:(\d{1,2})[-/. ](\d{4})|(\d{4})[-/.](\d{1,2})(?:[-/.]0?1(?: 00:00:00)?)?)")
-_ITEM = re.compile(r"(?=.*\d)\S{1,40}")  # a number under which nobody can be known: no words
-# What no register for an evaluation may hold; by the folded title, diacritics kept.
-_CONTENT = re.compile(
-    r"nội dung|trích yếu|tóm tắt|lý do (?:khiếu nại|tố cáo)|đối tượng bị|bị (?:khiếu nại|tố cáo|đơn)|bị đơn"
-    r"|người (?:khiếu nại|tố cáo|kiến nghị|phản ánh|gửi|nộp|đứng|làm) ?|nguyên đơn|đương sự|công dân$"
-    r"|\b(?:content|subject|summary|complainant|accused|petitioner|denouncer|respondent)\b"
-)
-
-
-class Reporting(Declared):
-    """`[[reporting]]`: from which day which version of the rules of counting held, and where they are written."""
-
-    since: date
-    version: Words
-    source: Labels | None = None
-
-
-class ItemColumns(Declared):
-    """The titles of the columns of a file of items; `competence` says yes or no."""
-
-    kind: Words
-    unit: Words
-    received: Words
-    item: Words | None = None
-    competence: Words | None = None
-    due: Words | None = None
-    closed: Words | None = None
-
-
-class CountColumns(Declared):
-    """The titles of the columns of a file of counts."""
-
-    unit: Words
-    month: Words
-    kind: Words
-    received: Words
-    within_competence: Words | None = None
-    resolved: Words | None = None
-    due: Words | None = None
-    on_time: Words | None = None
-
-
-class ItemFile(Declared):
-    """`[[items]]`: a file with one row an item, under a number that names nobody."""
-
-    file: Words
-    columns: ItemColumns
-    sheet: str | None = None
-    dates: Literal["dmy", "mdy"] | None = None
-
-
-class CountFile(Declared):
-    """`[[counts]]`: a file with one row a unit, month and kind."""
-
-    file: Words
-    columns: CountColumns
-    sheet: str | None = None
-
-
-class RegisterRules(Declared):
-    """All of `registers.toml`.
-
-    data_start, data_cut: first and last day that the registers cover. launch: first day of the pilot. on_time: what
-    the share is of: `of_due`, items whose day came within the period, or `of_resolved`, items resolved (open ones do
-    not count, however late). kinds: further spellings of a kind in the files.
-    """
-
-    data_start: date
-    data_cut: date
-    on_time: Literal["of_due", "of_resolved"]
-    launch: date | None = None
-    reporting: Annotated[tuple[Reporting, ...], Field(strict=False)] = ()
-    items: Annotated[tuple[ItemFile, ...], Field(strict=False)] = ()
-    counts: Annotated[tuple[CountFile, ...], Field(strict=False)] = ()
-    kinds: Mapping[Kind, Annotated[tuple[Words, ...], Field(strict=False)]] = {}
-
-
-_File = ItemFile | CountFile
-
-
-@dataclass(frozen=True)
-class Registers:
-    """The registers of a study, read and checked.
-
-    items: item, kind, unit, received, due, closed (NaT where there is none), within_competence (True where no column
-    says), one row an item. counts: unit, month (its first day), kind and `COUNTS`, NaN where no column says. notices:
-    what a reader should know.
-    """
-
-    rules: RegisterRules
-    items: pd.DataFrame
-    counts: pd.DataFrame
-    notices: tuple[Problem, ...] = ()
-
-
-def read_registers(study: Study) -> Registers | None:
-    """The registers that `registers.toml` in the study folder declares; None where there is no such file.
-
-    Only the declared columns may stand in the files: any other is refused, by name where it holds content or
-    persons, and so is every column whose cells look like personal data. Raises DataError with every problem of all
-    files; where personal data was found with these only, and without what was found.
-
-        registers = read_registers(study)
-    """
-    if not (study.folder / FILE).exists():
-        return None
-    rules = parse(read_toml(study.folder / FILE, FILE), FILE, RegisterRules)
-    raise_any(_check_rules(rules))
-    reader = _Reader(study, rules)
-    items_of = [(file, reader.sheet(file)) for file in rules.items]
-    counts_of = [(file, reader.sheet(file)) for file in rules.counts]
-    raise_any([problem for problem in reader.problems if problem.key.startswith("register_personal")])
-    items = [reader.items(file, sheet) for file, sheet in items_of if sheet is not None]
-    counts = [reader.counts(file, sheet) for file, sheet in counts_of if sheet is not None]
-    raise_any(reader.problems)
-    found = Registers(rules, _stacked(items, _ITEM_TYPES), _stacked(counts, _COUNT_TYPES), tuple(reader.notices))
-    both = sorted(set(found.items["kind"]) & set(found.counts["kind"]))
-    raise_any(Problem(FILE, "register_kind_twice", {"found": _kind_words(kind)}, column="items") for kind in both)
-    return Registers(rules, found.items, found.counts, (*found.notices, *_missing_months(found, study)))
 
 
 def monthly(registers: Registers, study: Study) -> pd.DataFrame:
@@ -186,9 +58,9 @@ def durations(registers: Registers, study: Study) -> pd.DataFrame:
     """Days from receipt to resolution by kind, group and period: Kaplan & Meier's median, open items censored.
 
     Returns kind, group (`pilot`, `comparison` or `all`), period, n, resolved, median, conf_low, conf_high (days; NaN
-    where never reached). Items within competence; those received before the launch are followed to the day before
-    it, later ones to the cut. The interval (log-log; Brookmeyer & Crowley 1982, Biometrics 38) is about these
-    items and takes them as independent.
+    where never reached; a row of few items is empty, see the head of this module). Items within competence; those
+    received before the launch are followed to the day before it, later ones to the cut. The interval (log-log;
+    Brookmeyer & Crowley 1982, Biometrics 38) is about these items and takes them as independent.
 
         durations(registers, study)
     """
@@ -198,22 +70,21 @@ def durations(registers: Registers, study: Study) -> pd.DataFrame:
     items["done"] = (items["closed"] <= ends).astype(int)
     items["days"] = (items["closed"].where(items["done"] == 1, ends) - items["received"]).dt.days
     rows = []
-    for kind in _present(items):
-        for group, units in _groups(study).items():
-            for period in PERIODS:
-                here = (items["kind"] == kind) & (items["period"] == period) & items["unit"].isin(units)
-                if not here.any():
-                    continue
-                curve = SurvfuncRight(items.loc[here, "days"], items.loc[here, "done"])
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    low, high = curve.quantile_ci(0.5, alpha=1 - study.plan.confidence_level)
-                row = {"kind": kind, "group": group, "period": period, "n": int(here.sum())}
-                row |= {"resolved": int(items.loc[here, "done"].sum()), "median": float(curve.quantile(0.5))}
-                rows.append(row | {"conf_low": float(low), "conf_high": float(high)})
-    columns = ["kind", "group", "period", "n", "resolved", "median", "conf_low", "conf_high"]
-    frame = pd.DataFrame(rows, columns=columns)
-    bounds = ["median", "conf_low", "conf_high"]
-    return frame.assign(**{name: frame[name].replace(np.inf, np.nan).astype(float) for name in bounds})
+    for kind, group, period in product(KINDS, groups := _groups(study), PERIODS):
+        here = items[(items["kind"] == kind) & (items["period"] == period) & items["unit"].isin(groups[group])]
+        if here.empty:
+            continue
+        row = {"kind": kind, "group": group, "period": period, "n": len(here), "resolved": here["done"].sum()}
+        if kind in PERSONAL and len(here) < study.declared.privacy.minimum_cell:
+            rows.append(row | {"n": np.nan, "resolved": np.nan})
+            continue
+        curve = SurvfuncRight(here["days"], here["done"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = curve.quantile_ci(0.5, alpha=1 - study.plan.confidence_level)
+        rows.append(row | {"median": curve.quantile(0.5), "conf_low": low, "conf_high": high})
+    numbers = ["n", "resolved", "median", "conf_low", "conf_high"]
+    frame = pd.DataFrame(rows, columns=["kind", "group", "period", *numbers])
+    return frame.assign(**frame[numbers].astype(float).replace(np.inf, np.nan))
 
 
 def comparability(registers: Registers) -> list[str]:
@@ -248,8 +119,9 @@ def register_effects(registers: Registers, study: Study) -> pd.DataFrame:
     independent. The difference-in-differences counts every unit once (`unit t`, `placebo`: `units.compare_units`).
     Where the pilot began is known, only calendar months that both periods have are compared, so that seasons do not
     pass for change; changes and differences only where `comparability` has no objection, differences only where
-    there are comparison units that may be set against the pilots. Note `few_items`: a unit has fewer items in a
-    period than the study's smallest cell, so that its share says little.
+    there are comparison units that may be set against the pilots. Note `few_items`: too few items in a period. Rows
+    of `PERSONAL` kinds are then empty, and with them their difference, from which they would follow; of other kinds
+    only the difference has the note, since the share of such a unit says little.
 
         register_effects(registers, study).query("estimand == 'did'")
     """
@@ -263,12 +135,13 @@ def register_effects(registers: Registers, study: Study) -> pd.DataFrame:
             sums = here.groupby(["unit", "period"])[[share, base]].sum()
             if not (sums[base] > 0).any() or (share == "within_competence" and kind in _NO_COMPETENCE):
                 continue
-            name = indicator(kind, share, registers)
+            name, found = indicator(kind, share, registers), []
             for group, members in (units | _groups(study)).items():
                 pooled = {period: _pooled(sums, members, period) for period in PERIODS}
-                rows += _group_rows(name, group, len(members), pooled, may and group not in units, level)
+                found += _group_rows(name, group, len(members), pooled, may and group not in units, level)
             if may and study.design.compared:
-                rows += _did_rows(name, sums.rename(columns={share: "hits", base: "n"}), study)
+                found += _did_rows(name, sums.rename(columns={share: "hits", base: "n"}), study)
+            rows += _withheld(found, share, study) if kind in PERSONAL else found
     return with_intervals(make_effects(rows), level) if rows else make_effects([])
 
 
@@ -285,238 +158,6 @@ def compared_months(months: pd.DataFrame) -> pd.DataFrame:
     return inside[calendar.isin(both[0] & both[1])] if all(both) else inside
 
 
-_ITEM_TYPES = {
-    "item": "str",
-    "kind": "str",
-    "unit": "str",
-    "received": "datetime64[s]",
-    "due": "datetime64[s]",
-    "closed": "datetime64[s]",
-    "within_competence": "bool",
-}
-_COUNT_TYPES = {"unit": "str", "month": "datetime64[s]", "kind": "str", **dict.fromkeys(COUNTS, "float")}
-
-
-def _check_rules(rules: RegisterRules) -> Iterator[Problem]:
-    if not rules.items and not rules.counts:
-        yield Problem(FILE, "register_no_file", column="items")
-    if rules.data_cut <= rules.data_start:
-        yield Problem(
-            FILE, "register_cut_early", {"found": rules.data_cut, "expected": rules.data_start}, column="data_cut"
-        )
-    if rules.launch is not None and not rules.data_start < rules.launch <= rules.data_cut:
-        expected = f"{rules.data_start} – {rules.data_cut}"
-        yield Problem(FILE, "key_value", {"found": str(rules.launch), "expected": expected}, column="launch")
-    for at, file in enumerate(rules.counts, start=1):
-        base = "due" if rules.on_time == "of_due" else "resolved"
-        if file.columns.on_time and not getattr(file.columns, base):
-            yield Problem(FILE, "key_missing", column=f"counts[{at}].columns.{base}")
-    for at, one in enumerate(rules.items, start=1):
-        for needed in ("due", "closed"):
-            if one.columns.due and not getattr(one.columns, needed):
-                yield Problem(FILE, "key_missing", column=f"items[{at}].columns.{needed}")
-
-
-class _Reader:
-    """Reads the files one after the other and remembers everything that is wrong."""
-
-    def __init__(self, study: Study, rules: RegisterRules) -> None:
-        self.study, self.rules = study, rules
-        self.problems: list[Problem] = []
-        self.notices: list[Problem] = []
-        self.units = {fold(name): unit.code for unit in study.declared.units for name in unit.spellings}
-        self.kinds = {fold(word): kind for kind in KINDS for word in (kind, *_kind_words(kind).values())}
-        self.kinds |= {fold(word): kind for kind, words in rules.kinds.items() for word in words}
-        self.seen: dict[tuple[Any, ...], tuple[str, int]] = {}
-
-    def sheet(self, file: _File) -> pd.DataFrame | None:
-        """The rows of a file, one column a declared name; None where its columns are not as declared."""
-        path = self.study.folder / file.file
-        if self.study.outside(file.file):
-            self.problems.append(Problem(FILE, "path_outside", {"found": file.file}))
-            return None
-        try:
-            return self._rows(read_grid(path, file.file, sheet=file.sheet), file)
-        except DataError as error:
-            self.problems.extend(error.problems)
-            return None
-
-    def _rows(self, grid: Grid, file: _File) -> pd.DataFrame:
-        wanted = {name: title for name, title in file.columns.model_dump().items() if title is not None}
-        titles = {fold(title): name for name, title in wanted.items()}
-        head = grid.cells.head(SEARCHED).astype("str")
-        header = (head.apply(lambda column: column.map(fold)).isin(list(titles))).sum(axis=1).idxmax()
-        grid = refuse_merged_below(grid, int(header))
-        self.notices.extend(grid.notices)
-        row = grid.cells.loc[header].astype("str").map(normal_form)
-        cells = grid.cells.loc[grid.cells.index > header].astype("str")
-        columns = {at: title for at, title in row.items() if title or (cells[at].map(normal_form) != "").any()}
-        problems = []
-
-        def problem(key: str, line: int | None = None, **values: Any) -> None:
-            problems.append(Problem(file.file, key, values, line, sheet=file.sheet))
-
-        for title in columns.values():
-            if fold(title) in titles:
-                continue
-            content = _CONTENT.search(fold(title)) or search({title: ["x"]})
-            problem("register_personal_title" if content else "register_column_unasked", int(header), found=title)
-        found = [fold(title) for title in columns.values()]
-        for title, name in titles.items():
-            if found.count(title) != 1:
-                problem("column_twice" if title in found else "column_missing", int(header), found=wanted[name])
-        named = {at: titles[fold(title)] for at, title in columns.items() if fold(title) in titles}
-        for at, name in named.items():
-            texts = cells[at]
-            known = self.units if name == "unit" else self.kinds if name == "kind" else {}
-            for one in search({"x": texts[~texts.map(fold).isin(list(known))]}):
-                if one.kind != "birth_date" or name not in ("received", "due", "closed"):
-                    what = catalogue()[f"personal_kind_{one.kind}"]
-                    values = {"count": one.count, "what": what}
-                    problems.append(
-                        Problem(file.file, "register_personal_cells", values, column=columns[at], sheet=file.sheet)
-                    )
-        if cells.empty:
-            problem("no_rows")
-        raise_any(problems)
-        return cells[list(named)].rename(columns=named)
-
-    def items(self, file: ItemFile, rows: pd.DataFrame) -> pd.DataFrame:
-        """A file of items: texts to codes, and whether each row can be true."""
-        coded = {
-            "kind": self._column(file, rows, "kind", self._kind),
-            "unit": self._column(file, rows, "unit", self._unit),
-        }
-        for name in ("received", "due", "closed"):
-            read = partial(self._day, name=name, file=file)
-            coded[name] = self._column(file, rows, name, read, pd.NaT, name != "received")
-        coded["within_competence"] = self._column(file, rows, "competence", self._competent, True)
-        lines = pd.Series([str(line) for line in rows.index], rows.index)
-        coded["item"] = self._column(file, rows, "item", self._item) if "item" in rows else lines
-        frame = pd.DataFrame(coded)
-        for name in ("due", "closed"):
-            for line in frame.index[frame[name] < frame["received"]]:
-                found, expected = (f"{frame.loc[line, column]:%d/%m/%Y}" for column in (name, "received"))
-                self._problem(file, "register_day_order", line, name, found=found, expected=expected)
-        if "item" in rows:
-            for line, *key in frame[["kind", "item"]].dropna().itertuples():
-                self._once(file, line, "item", tuple(key))
-        return frame
-
-    def counts(self, file: CountFile, rows: pd.DataFrame) -> pd.DataFrame:
-        """A file of counts: texts to codes, and whether each row can be true."""
-        coded = {
-            "unit": self._column(file, rows, "unit", self._unit),
-            "month": self._column(file, rows, "month", self._month),
-            "kind": self._column(file, rows, "kind", self._kind),
-        }
-        for name in COUNTS:
-            coded[name] = self._column(file, rows, name, self._count, np.nan, name != "received")
-        frame = pd.DataFrame(coded)
-        limits = [("within_competence", "received"), ("on_time", "resolved")]
-        limits += [("on_time", "due")] if self.rules.on_time == "of_due" else []
-        for part, whole in limits:
-            for line in frame.index[frame[part] > frame[whole]]:
-                found, expected = (int(frame.loc[line, name]) for name in (part, whole))
-                title = getattr(file.columns, whole)
-                self._problem(file, "register_part_larger", line, part, found=found, whole=title, expected=expected)
-        for line, *key in frame[["unit", "month", "kind"]].dropna().itertuples():
-            self._once(file, line, "month", tuple(key))
-        return frame
-
-    def _column(
-        self,
-        file: _File,
-        rows: pd.DataFrame,
-        name: str,
-        read: Callable[[str], tuple[Any, str, dict[str, Any]]],
-        absent: Any = None,
-        may_be_empty: bool = False,
-    ) -> pd.Series:
-        """A column's codes, each distinct text read once; `absent` where there is no column or an empty cell."""
-        if name not in rows:
-            return pd.Series([absent] * len(rows), rows.index)
-        texts = rows[name].map(normal_form)
-        codes: dict[str, Any] = {}
-        for text in texts.unique():
-            code, key, values = read(text) if text else (absent, "" if may_be_empty else "text_wanted", {})
-            codes[text] = absent if key else code
-            for line in texts.index[texts == text] if key else ():
-                self._problem(file, key, line, name, **values)
-        return pd.Series([codes[text] for text in texts], rows.index)
-
-    def _problem(self, file: _File, key: str, line: Any, name: str, **values: Any) -> None:
-        title = getattr(file.columns, name)
-        self.problems.append(Problem(file.file, key, values, int(line), title, file.sheet))
-
-    def _once(self, file: _File, line: Any, name: str, key: tuple[Any, ...]) -> None:
-        here = (file.file, int(line))
-        first = self.seen.setdefault(key, here)
-        if first != here:
-            self._problem(file, "register_row_twice", line, name, other=first[0], first=first[1])
-
-    def _item(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        return text, "" if _ITEM.fullmatch(text) else "register_item_unknown", {}
-
-    def _unit(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        names = [name for unit in self.study.declared.units for name in unit.spellings]
-        found = self.units.get(fold(text))
-        return found, "" if found else "register_unit_unknown", {"expected": nearest(text, names)}
-
-    def _kind(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        found = self.kinds.get(fold(text))
-        words = {language: "; ".join(_kind_words(kind)[language] for kind in KINDS) for language in ("vi", "en")}
-        return found, "" if found else "register_kind_unknown", {"expected": words}
-
-    def _competent(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        word = fold(text)
-        known = word in (*map(fold, _YES), *map(fold, _NO))
-        return word in map(fold, _YES), "" if known else "register_competence_unknown", {}
-
-    def _month(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        match = _MONTH.fullmatch(text.lower())
-        month, year = (match[1] or match[4], match[2] or match[3]) if match else ("0", "0")
-        expected = {"expected": f"{self.rules.data_start:%m/%Y} – {self.rules.data_cut:%m/%Y}"}
-        if not 1 <= int(month) <= 12:
-            return pd.NaT, "register_month_unknown", expected
-        value = pd.Timestamp(int(year), int(month), 1).as_unit("s")
-        inside = _first(self.rules.data_start) <= value <= _first(self.rules.data_cut)
-        return value, "" if inside else "register_month_unknown", expected
-
-    def _count(self, text: str) -> tuple[Any, str, dict[str, Any]]:
-        whole = re.fullmatch(r"\d{1,6}", text)
-        return (float(text), "", {}) if whole else (np.nan, "register_count_unknown", {"found": _shown(text)})
-
-    def _day(self, text: str, name: str, file: ItemFile) -> tuple[Any, str, dict[str, Any]]:
-        low = self.rules.data_start if name == "received" else date(1990, 1, 1)
-        high = date(2100, 1, 1) if name == "due" else self.rules.data_cut
-        variable = Variable(name, name, "date", None, low, high, {}, False, 0)
-        label = Labels(vi=name, en=name)
-        wave = Wave(
-            code=name, period="before", label=label, file=file.file, dates=file.dates, field_start=low, field_end=high
-        )
-        value, _, key, values = code_text(text, variable, wave)
-        return value, f"register_{key}" if key else "", {"found": _shown(text), **values}
-
-
-def _stacked(parts: Sequence[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(types))
-    return frame[list(types)].astype(dict(types))
-
-
-def _kind_words(kind: str) -> Mapping[str, str]:
-    return catalogue()[f"register_kind_{kind}"]
-
-
-def _shown(text: str) -> str:
-    """Digits as they stand; of words only that there are some, for they may be a name."""
-    return UNREAD if re.search(r"[^\W\d_]", text) else text
-
-
-def _first(day: date) -> pd.Timestamp:
-    return pd.Timestamp(day.year, day.month, 1)
-
-
 def _month(days: pd.Series) -> pd.Series:
     return days.dt.to_period("M").dt.to_timestamp().astype("datetime64[s]")
 
@@ -527,6 +168,27 @@ def _kind_order(column: pd.Series) -> pd.Series:
 
 def _present(frame: pd.DataFrame) -> list[str]:
     return [kind for kind in KINDS if (frame["kind"] == kind).any()]
+
+
+def _withheld(rows: list[dict[str, Any]], share: str, study: Study) -> list[dict[str, Any]]:
+    """The rows of a share without the numbers that rest on few items, or of few within competence."""
+    minimum, sizes = study.declared.privacy.minimum_cell, {}
+    for row in rows:
+        if row["estimand"] == "level":
+            n = row[f"n_{row['contrast']}"]
+            hits = round(row["estimate"] * n / 100)
+            sizes[row["group"], row["contrast"]] = hits if share == "within_competence" and hits else n
+    table = pd.Series(sizes).unstack(fill_value=0).reindex(columns=list(PERIODS), fill_value=0)
+    few = (table > 0) & (table < minimum)
+    units = table.index.isin(list(study.design.arms))
+    few[units] |= suppress_groups(table[units], minimum, pools=study.design.arms).to_numpy()[:, None]
+    kept = ("indicator", "group", "estimand", "contrast", "method", "unit", "n_clusters", "weights")
+    found = []
+    for row in rows:
+        hidden = few if row["estimand"] == "did" else few.loc[row["group"]]
+        hidden = hidden[row["contrast"]] if row["estimand"] == "level" else hidden.to_numpy().any()
+        found.append({name: row[name] for name in kept} | {"note": FEW} if hidden else row)
+    return found
 
 
 def _groups(study: Study) -> dict[str, list[str]]:
@@ -542,7 +204,7 @@ def _periods(months: pd.Series, rules: RegisterRules) -> pd.Series:
         return pd.Series("before", months.index, dtype="str")
     launch = pd.Timestamp(rules.launch)
     after = np.where(months >= launch, "after", "")
-    return pd.Series(np.where(months < _first(rules.launch), "before", after), months.index, dtype="str")
+    return pd.Series(np.where(months < launch.replace(day=1), "before", after), months.index, dtype="str")
 
 
 def _period_ends(rules: RegisterRules) -> dict[str, pd.Timestamp]:
@@ -558,30 +220,14 @@ def _item_months(registers: Registers, study: Study) -> pd.DataFrame:
     done, due = own & (items["closed"] <= ends), own & (items["due"] <= ends)
     judged = due if registers.rules.on_time == "of_due" else done & items["due"].notna()
     flags = pd.DataFrame({"received": True, "within_competence": own, "resolved": done, "due": due})
-    flags["judged"], flags["on_time"] = (
-        judged,
-        judged & (items["closed"] <= ends.where(ends < items["due"], items["due"])),
-    )
+    flags["judged"] = judged
+    flags["on_time"] = judged & (items["closed"] <= ends.where(ends < items["due"], items["due"]))
     flags["open"] = own & ~done
     counted = flags.astype(float).groupby([items["unit"], items["month"], items["kind"]]).sum()
-    months = pd.date_range(_first(registers.rules.data_start), registers.rules.data_cut, freq="MS").astype(
-        "datetime64[s]"
-    )
     every = pd.MultiIndex.from_product(
-        [list(study.design.arms), months, _present(items)], names=["unit", "month", "kind"]
+        [list(study.design.arms), registers.rules.months, _present(items)], names=["unit", "month", "kind"]
     )
     return counted.reindex(every, fill_value=0.0).reset_index()
-
-
-def _missing_months(registers: Registers, study: Study) -> Iterator[Problem]:
-    """Months that a unit did not report: no zero, but unknown."""
-    months = len(pd.date_range(_first(registers.rules.data_start), registers.rules.data_cut, freq="MS"))
-    for kind in _present(registers.counts):
-        reported = registers.counts[registers.counts["kind"] == kind].groupby("unit").size()
-        for code in study.design.arms:
-            if missing := months - int(reported.get(code, 0)):
-                values = {"kind": _kind_words(kind), "unit": code, "count": missing, "expected": months}
-                yield Problem(FILE, "register_months_missing", values)
 
 
 def _pooled(sums: pd.DataFrame, members: list[str], period: str) -> tuple[int, int]:
@@ -605,13 +251,8 @@ def _group_rows(
     (before, n_before), (after, n_after) = pooled["before"], pooled["after"]
     if compare and n_before and n_after:
         low, high = confint_proportions_2indep(after, n_after, before, n_before, method="newcomb", alpha=1 - level)
-        change = shared | {
-            "estimand": "change",
-            "contrast": CHANGE,
-            "method": "newcombe",
-            "unit": "percentage points",
-        }
-        change |= {"estimate": 100 * (after / n_after - before / n_before)}
+        change = shared | {"estimand": "change", "contrast": CHANGE, "method": "newcombe"}
+        change |= {"unit": "percentage points", "estimate": 100 * (after / n_after - before / n_before)}
         change |= {"conf_low": 100 * low, "conf_high": 100 * high, "n_before": n_before, "n_after": n_after}
         rows.append(change)
     return rows
@@ -634,7 +275,7 @@ def _did_rows(name: str, sums: pd.DataFrame, study: Study) -> list[dict[str, Any
     if np.isnan(change).any():
         return [shared | {"method": "unit t", "note": "no_answers"}]
     fewest = wide["n"][list(PERIODS)].to_numpy().min()
-    shared |= {"note": "few_items" if fewest < study.declared.privacy.minimum_cell else ""}
+    shared |= {"note": FEW if fewest < study.declared.privacy.minimum_cell else ""}
     found = compare_units(change, [arm == "pilot" for arm in arms.values()], level=study.plan.confidence_level)
     t = {"std_error": found.std_error, "df": found.df, "p_value": found.p_value}
     placebo = {"p_value": found.placebo_p, "conf_low": found.placebo_low, "conf_high": found.placebo_high}

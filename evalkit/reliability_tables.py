@@ -25,7 +25,7 @@ def reliability(effects: pd.DataFrame, study: Study, language: Language) -> pd.D
             "reliability_forms": number(_people(alpha.iloc[0]), 0, language),
             "reliability_alpha": _with_interval(values, alpha.iloc[0]),
             "reliability_omega": _with_interval(values, omega.iloc[0]) if len(omega) else "–",
-            "reliability_weakest": values.shown(rest.loc[rest["estimate"].fillna(np.inf).idxmin()]),
+            "reliability_weakest": _with_interval(values, rest.loc[rest["estimate"].fillna(np.inf).idxmin()]),
         }
         if too_few(alpha, study).iloc[0]:
             cells = dict.fromkeys(cells, text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
@@ -35,17 +35,18 @@ def reliability(effects: pd.DataFrame, study: Study, language: Language) -> pd.D
     return titled(rows, language)
 
 
-def reliability_items(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> pd.DataFrame:
-    """The item-rest correlations of one indicator with their intervals, one row an item, one column a wave."""
+def reliability_items(effects: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
+    """The item-rest correlations with their intervals, one row an item of an indicator, one column a wave."""
     values, rows = Values(effects, study, language), []
     small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
-    waves = [wave for (name, wave), _ in _by_wave(effects) if name == indicator]
-    for item in study.index[indicator].items:
-        row = {text("column_reliability_item", language): label(study.codebook[item].labels, language)}
-        for wave in waves:
-            found = values.find(indicator, "all", "item_rest", f"{wave}, {item}")
-            shown = small if too_few(found, study).iloc[0] else _with_interval(values, found.iloc[0])
-            row[_wave(study, wave, language)] = shown
+    rest = effects[effects["estimand"] == "item_rest"]
+    keys = rest["contrast"].str.partition(", ") if len(rest) else pd.DataFrame(columns=[0, 2])
+    for (indicator, item), found in rest.groupby([rest["indicator"], keys[2]], sort=False):
+        name, words = label(study.index[indicator].label, language), label(study.codebook[item].labels, language)
+        row = {text("column_indicator", language): name, text("column_reliability_item", language): words}
+        for at, effect in found.iterrows():
+            shown = small if too_few(found, study)[at] else _with_interval(values, effect)
+            row[_wave(study, keys.loc[at, 0], language)] = shown
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -68,7 +69,7 @@ def reliability_sentences(effects: pd.DataFrame, study: Study, language: Languag
             continue
         any_known = True
         if round(alpha["estimate"], 2) < LEAST_ALPHA:  # as it is shown: a rule of thumb has no third digit
-            bound = {key: values.bound(alpha, column) for key, column in _COLUMNS.items()}
+            bound = {key: values.shown(alpha, column) for key, column in _COLUMNS.items()}
             bound |= {"least": number(LEAST_ALPHA, 2, language)}
             bound |= {"level": exactly(100 * alpha["conf_level"], language)}
             verdict = "apart" if alpha["conf_high"] < LEAST_ALPHA else "doubtful"
@@ -92,7 +93,7 @@ def _weak_items(values: Values, found: pd.DataFrame, words: dict[str, str]) -> l
     sentences = []
     for _, row in weak.iterrows():
         item = values.study.codebook[row["contrast"].partition(", ")[2]]
-        filled = {"item": plain(label(item.labels, values.language)), "correlation": values.bound(row)}
+        filled = {"item": plain(label(item.labels, values.language)), "correlation": values.shown(row)}
         filled |= {"least": number(LEAST_ITEM_REST, 2, values.language)}
         sentences.append(text("reliability_weak_item", values.language, **words, **filled))
     return sentences

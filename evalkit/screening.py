@@ -8,17 +8,16 @@ fence or a one in a thousand bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from evalkit.codebook import Variable
-from evalkit.resemblance import Nearest, agreement, kappa, nearest, within_agreement
+from evalkit.careless import longest_run, mahalanobis, row_correlation, stepped_up
+from evalkit.forms import COMPARED, ITEMS, Forms
+from evalkit.resemblance import agreement, kappa, within_agreement
 from evalkit.study import Study
 
 COLUMNS = ("row_id", "rule", "value", "threshold", "other", "source", "wave", "unit", "interviewer")
@@ -40,8 +39,6 @@ KINDS = {
     "agreement": "interviewer",
 }
 FORM_RULES = tuple(rule for rule, kind in KINDS.items() if kind != "interviewer")
-ITEMS = 6  # a run or a spread of fewer answers says nothing
-COMPARED = 20  # items that two forms must both have answered before they may be called copies
 GROUPS, PAIRS = 8, 6  # fewer halves or opposites can hardly correlate less than honest ones may
 FORMS = 8  # of fewer, quartiles are no fence
 PER_ITEM = 5  # forms an item, for distances that rest on all correlations
@@ -65,16 +62,15 @@ def screen(responses: pd.DataFrame, study: Study, *, missing: pd.DataFrame | Non
 
         flags = ek.screen(survey.responses, study, missing=survey.missing)
     """
-    forms = _Forms(responses.reset_index(drop=True), study, missing)
+    forms = Forms(responses.reset_index(drop=True), study, missing)
     found = []
-    for rule, (lacking, find) in _RULES.items():
-        if lacking(forms) is None:
+    for rule, (find, *needs) in _RULES.items():
+        if _lacking(forms, needs) is None:
             flags = find(forms)
             # One flag a form and rule, the clearest: a form may cross a threshold on several scales.
             flags = flags.sort_values("row", kind="stable").drop_duplicates(["row", "interviewer", "day"])
             found.append(flags.assign(rule=rule, source=f"screening_source_{rule}"))
-    columns = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
-    flags = pd.concat([flags for flags in found if len(flags)] or [columns], ignore_index=True)
+    flags = pd.concat([flags for flags in found if len(flags)] or [_empty()], ignore_index=True)
     flags["order"] = flags["rule"].map(list(_RULES).index)
     flags = flags.sort_values(["row", "order"], kind="stable", na_position="last", ignore_index=True)
     about = forms.frame[["row_id", "wave", "unit"]].assign(interviewer=forms.interviewer)
@@ -94,11 +90,11 @@ def rules(responses: pd.DataFrame, study: Study, *, missing: pd.DataFrame | None
 
         ek.screening.rules(survey.responses, study, missing=survey.missing)
     """
-    forms = _Forms(responses.reset_index(drop=True), study, missing)
+    forms = Forms(responses.reset_index(drop=True), study, missing)
     rows = []
-    for rule, (lacking, _) in _RULES.items():
-        reason = lacking(forms)
-        reason = "" if reason is None else f"screening_lacks_{reason}"
+    for rule, (_, *needs) in _RULES.items():
+        lacking = _lacking(forms, needs)
+        reason = "" if lacking is None else f"screening_lacks_{lacking}"
         rows.append((rule, KINDS[rule], not reason, reason, f"screening_source_{rule}"))
     return pd.DataFrame(rows, columns=["rule", "kind", "run", "reason", "source"])
 
@@ -119,194 +115,6 @@ def flagged(flags: pd.DataFrame, *, rules: Iterable[str] | None = None) -> set[s
         return set(flags.loc[flags["rule"].isin(list(rules)), "row_id"])
     kinds = flags["rule"].map(KINDS).groupby(flags["row_id"]).nunique()
     return set(kinds.index[kinds >= 2]) | set(flags.loc[flags["rule"] == "near_copy", "row_id"])
-
-
-def longest_run(codes: npt.NDArray[np.float64], *, of: float | None = None) -> npt.NDArray[np.int64]:
-    """The longest run of one answer in each row of codes (n, items), or of the answer `of`.
-
-    A missing answer does not end a run.
-
-    >>> longest_run(np.array([[4, 4, np.nan, 4, 2], [1, 2, 3, 4, 5]])).tolist()
-    [3, 1]
-    """
-    longest, run = (np.zeros(len(codes), dtype=int) for _ in range(2))
-    last = np.full(len(codes), np.nan)
-    for answer in codes.T:
-        given = ~np.isnan(answer)
-        run = np.where(given, np.where(answer == last, run + 1, 1), run)
-        last = np.where(given, answer, last)
-        longest = np.maximum(longest, run if of is None else np.where(answer == of, run, 0))
-    return longest
-
-
-def row_correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The correlation of each row of one array with the same row of the other (n, columns), over columns in both.
-
-    NaN where fewer than two columns are answered in both, or one of them does not vary.
-    """
-    both = ~np.isnan(first) & ~np.isnan(second)
-    count = np.maximum(both.sum(axis=1, keepdims=True), 1)
-    first, second = (np.where(both, side, 0.0) for side in (first, second))
-    first, second = (np.where(both, side - side.sum(axis=1, keepdims=True) / count, 0.0) for side in (first, second))
-    spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    product = (first * second).sum(axis=1)
-    return np.clip(np.divide(product, spread, out=np.full(len(first), np.nan), where=spread > 1e-12), -1, 1)
-
-
-def stepped_up(correlation: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """A correlation of halves as that of wholes (Spearman-Brown), not below -1."""
-    r = np.asarray(correlation, dtype=float)
-    return np.maximum(np.divide(2 * r, 1 + r, out=np.where(np.isnan(r), np.nan, -1.0), where=r > -1), -1)
-
-
-def mahalanobis(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Squared distances of the rows of values (n, items) from their mean, and how many dimensions each rests on.
-
-    Missing answers are left out: means and covariances are those of all who answered, and each row is judged on what
-    it has. Dimensions without variance do not count.
-    """
-    mean = np.divide(np.nansum(values, axis=0), np.maximum((~np.isnan(values)).sum(axis=0), 1))
-    covariance = pd.DataFrame(values).cov().fillna(0).to_numpy()
-    distance, dimensions = np.full(len(values), np.nan), np.zeros(len(values), dtype=int)
-    patterns, which = np.unique(~np.isnan(values), axis=0, return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    ends = np.searchsorted(which[order], np.arange(len(patterns) + 1))
-    for pattern, (start, stop) in zip(patterns, pairwise(ends), strict=True):
-        if not pattern.any():
-            continue
-        rows = order[start:stop]
-        variance, axes = np.linalg.eigh(covariance[np.ix_(pattern, pattern)])
-        kept = variance > 1e-8 * max(variance[-1], 1e-300)
-        turned = (values[np.ix_(rows, np.flatnonzero(pattern))] - mean[pattern]) @ axes[:, kept]
-        distance[rows], dimensions[rows] = (turned**2 / variance[kept]).sum(axis=1), kept.sum()
-    return np.where(dimensions > 0, distance, np.nan), dimensions
-
-
-@dataclass(frozen=True)
-class _Forms:
-    """Responses with what the rules need of them; rows are numbered from 0."""
-
-    frame: pd.DataFrame
-    study: Study
-    missing: pd.DataFrame | None
-
-    def role(self, name: str) -> pd.Series | None:
-        """The column that plays a part in the design, None without one; interviewers' column has the part's name."""
-        variable = getattr(self.study.declared.design, name, None)
-        column = "interviewer" if name == "interviewer" else variable
-        return self.frame[column] if variable is not None and column in self.frame else None
-
-    @cached_property
-    def waves(self) -> dict[str, npt.NDArray[np.int64]]:
-        """The rows of each wave."""
-        return {str(wave): np.asarray(rows) for wave, rows in self.frame.groupby("wave", sort=False).indices.items()}
-
-    @cached_property
-    def wave(self) -> npt.NDArray[np.int64]:
-        """The number of each form's wave."""
-        return pd.factorize(self.frame["wave"])[0]
-
-    @cached_property
-    def person(self) -> npt.NDArray[np.int64]:
-        """The number of each form's respondent, -1 where unknown."""
-        if "respondent" not in self.frame:
-            return np.full(len(self.frame), -1)
-        return pd.factorize(self.frame["respondent"])[0]
-
-    @cached_property
-    def interviewer(self) -> pd.Series:
-        """Who filled in each form, missing where unknown."""
-        found = self.role("interviewer")
-        return pd.Series(None, index=self.frame.index, dtype=object) if found is None else found.astype(object)
-
-    @cached_property
-    def minutes(self) -> pd.Series | None:
-        """How long each form took."""
-        found = self.role("duration")
-        if found is not None:
-            return found.astype(float)
-        started, ended = self.role("started"), self.role("ended")
-        return None if started is None or ended is None else (ended - started).dt.total_seconds() / 60
-
-    @cached_property
-    def questions(self) -> list[Variable]:
-        """The questions with three answers or more, in questionnaire order, without those that describe people."""
-        left_out = set(self.study.declared.design.composition)
-        return [
-            variable
-            for variable in self.study.codebook.values()
-            if variable.scale is not None and len(variable.scale.valid) > 2
-            if variable.name in self.frame and variable.name not in left_out
-        ]
-
-    @cached_property
-    def points(self) -> npt.NDArray[np.float64]:
-        """Answers to the questions from 0 to 1, by code (n, questions): reversed ones are not turned round."""
-        columns = []
-        for question in self.questions:
-            assert question.scale is not None
-            codes = [answer.code for answer in question.scale.valid]
-            columns.append((self.frame[question.name].to_numpy(dtype=float) - min(codes)) / (max(codes) - min(codes)))
-        return np.array(columns).reshape(len(columns), len(self.frame)).T
-
-    @cached_property
-    def reverse(self) -> npt.NDArray[np.bool_]:
-        """Which questions are reversed."""
-        return np.array([question.reverse for question in self.questions], dtype=bool)
-
-    @cached_property
-    def grids(self) -> list[npt.NDArray[np.int64]]:
-        """The positions of questions that share a scale, where they are enough for runs."""
-        names = [question.scale.name for question in self.questions if question.scale is not None]
-        found = [np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)]
-        return [grid for grid in found if len(grid) >= ITEMS]
-
-    @cached_property
-    def mixed(self) -> list[npt.NDArray[np.int64]]:
-        """The grids that ask in both directions."""
-        return [grid for grid in self.grids if 0 < self.reverse[grid].sum() < len(grid)]
-
-    @cached_property
-    def groups(self) -> list[npt.NDArray[np.int64]]:
-        """The positions of each indicator's questions, of those that have two or more."""
-        place = {question.name: at for at, question in enumerate(self.questions)}
-        found = [[place[name] for name in node.items if name in place] for node in self.study.index.values()]
-        return [np.array(sorted(group)) for group in found if len(group) > 1]
-
-    @cached_property
-    def opposites(self) -> list[tuple[int, int]]:
-        """Pairs of questions of one indicator that ask in opposite directions, each question in one pair."""
-        found: list[tuple[int, int]] = []
-        for group in self.groups:
-            turned = self.reverse[group]
-            found += zip(group[~turned].tolist(), group[turned].tolist(), strict=False)
-        return list(dict.fromkeys(found))
-
-    @cached_property
-    def compared(self) -> npt.NDArray[np.float64]:
-        """The answers by which forms are compared (n, items): all questions, and numbers with few enough values."""
-        roles = self.study.declared.design
-        left_out = {getattr(roles, name, None) for name in ("weight", "started", "ended", "duration", "interviewer")}
-        names = [
-            variable.name
-            for variable in self.study.codebook.values()
-            if variable.name in self.frame and variable.name not in left_out
-            if variable.type == "scale" or (variable.type == "number" and self.frame[variable.name].nunique() <= 100)
-        ]
-        return self.frame[names].to_numpy(dtype=float)
-
-    @cached_property
-    def nearest(self) -> tuple[Nearest, Nearest]:
-        """The form most like each, in its wave and in other waves."""
-        return nearest(self.compared, self.wave, self.person, minimum=COMPARED)
-
-    @cached_property
-    def again(self) -> npt.NDArray[np.int64]:
-        """The rows of one respondent's form and that of the next wave (pairs, 2)."""
-        known = np.flatnonzero(self.person >= 0)
-        order = known[np.lexsort((self.wave[known], self.person[known]))]
-        same = (self.person[order][1:] == self.person[order][:-1]) & (self.wave[order][1:] != self.wave[order][:-1])
-        return np.column_stack([order[:-1][same], order[1:][same]])
 
 
 _DTYPES = {"row": float, "rule": object, "value": float, "threshold": float, "other": float, "source": object,
@@ -331,8 +139,20 @@ def _about(wave: object, interviewer: object, value: float, threshold: float, da
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     parts = [part for part in parts if len(part)]
-    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
-    return pd.concat(parts, ignore_index=True) if parts else empty.drop(columns=["rule", "source"])
+    return pd.concat(parts or [_empty().drop(columns=["rule", "source"])], ignore_index=True)
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
+
+
+def _beyond(forms: Forms, value: npt.NDArray[np.float64], limit: Callable, *, sign: int = 1) -> pd.DataFrame:
+    """Flags on the forms above the threshold that `limit` gives for the rows of a wave; below it for sign -1."""
+    found = []
+    for rows in forms.waves.values():
+        threshold = limit(rows)
+        found.append(_flags(rows, value[rows], threshold, sign * value[rows] > sign * threshold))
+    return _joined(found)
 
 
 def _fence(values: npt.NDArray[np.float64], floor: float, *, few: float = np.inf) -> float:
@@ -355,7 +175,7 @@ def _bound(correlation: npt.NDArray[np.float64], pairs: npt.NDArray[np.int64], s
     return np.tanh(middle + sign * TAIL / np.sqrt(np.maximum(pairs - 3, 1e-9)))
 
 
-def _long_run(forms: _Forms) -> pd.DataFrame:
+def _long_run(forms: Forms) -> pd.DataFrame:
     found = []
     for rows in forms.waves.values():
         for grid in forms.grids:
@@ -369,7 +189,7 @@ def _long_run(forms: _Forms) -> pd.DataFrame:
     return _joined(found).sort_values("value", ascending=False, kind="stable")
 
 
-def _same_answer(forms: _Forms) -> pd.DataFrame:
+def _same_answer(forms: Forms) -> pd.DataFrame:
     found = []
     rows = np.arange(len(forms.frame))
     for grid in forms.mixed:
@@ -384,48 +204,39 @@ def _same_answer(forms: _Forms) -> pd.DataFrame:
     return _joined(found)
 
 
-def _variability(forms: _Forms) -> pd.DataFrame:
-    found = []
+def _variability(forms: Forms) -> pd.DataFrame:
     answered = (~np.isnan(forms.points)).sum(axis=1)
     count = np.maximum(answered, 1)
     mean = np.nansum(forms.points, axis=1) / count
     spread = np.sqrt(np.nansum((forms.points - mean[:, None]) ** 2, axis=1) / count)
     spread[answered < ITEMS] = np.nan
-    for rows in forms.waves.values():
-        here = spread[rows]
-        for sign in (1, -1):
-            threshold = sign * _fence(sign * here, -np.inf)
-            found.append(_flags(rows, here, threshold, sign * here > sign * threshold))
-    return _joined(found)
+    high = _beyond(forms, spread, lambda rows: _fence(spread[rows], -np.inf))
+    low = _beyond(forms, spread, lambda rows: -_fence(-spread[rows], -np.inf), sign=-1)
+    return _joined([high, low])
 
 
-def _even_odd(forms: _Forms) -> pd.DataFrame:
+def _even_odd(forms: Forms) -> pd.DataFrame:
     aligned = np.where(forms.reverse, 1 - forms.points, forms.points)
     halves = [np.column_stack([_row_mean(aligned[:, group[at::2]]) for group in forms.groups]) for at in (0, 1)]
     correlation = row_correlation(*halves)
     pairs = (~np.isnan(halves[0]) & ~np.isnan(halves[1])).sum(axis=1)
     correlation[pairs < GROUPS] = np.nan
-    value = stepped_up(correlation)
-    found = []
-    for rows in forms.waves.values():
-        threshold = np.minimum(0.30, stepped_up(_bound(correlation[rows], pairs[rows], -1)))
-        found.append(_flags(rows, value[rows], threshold, value[rows] < threshold))
-    return _joined(found)
+
+    def limit(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.minimum(0.30, stepped_up(_bound(correlation[rows], pairs[rows], -1)))
+
+    return _beyond(forms, stepped_up(correlation), limit, sign=-1)
 
 
-def _antonyms(forms: _Forms) -> pd.DataFrame:
+def _antonyms(forms: Forms) -> pd.DataFrame:
     first, second = (forms.points[:, list(side)] for side in zip(*forms.opposites, strict=True))
     correlation = row_correlation(first, second)
     pairs = (~np.isnan(first) & ~np.isnan(second)).sum(axis=1)
     correlation[pairs < PAIRS] = np.nan
-    found = []
-    for rows in forms.waves.values():
-        threshold = np.maximum(0, _bound(correlation[rows], pairs[rows], 1))
-        found.append(_flags(rows, correlation[rows], threshold, correlation[rows] > threshold))
-    return _joined(found)
+    return _beyond(forms, correlation, lambda rows: np.maximum(0, _bound(correlation[rows], pairs[rows], 1)))
 
 
-def _outlier(forms: _Forms) -> pd.DataFrame:
+def _outlier(forms: Forms) -> pd.DataFrame:
     found = []
     for rows in forms.waves.values():
         if len(rows) < PER_ITEM * forms.points.shape[1]:
@@ -444,19 +255,21 @@ def _outlier(forms: _Forms) -> pd.DataFrame:
     return _joined(found)
 
 
-def _fast(forms: _Forms) -> pd.DataFrame:
+def _fast(forms: Forms) -> pd.DataFrame:
     assert forms.minutes is not None
-    found = []
-    for rows in forms.waves.values():
-        minutes = forms.minutes.to_numpy()[rows]
-        if np.isfinite(minutes).sum() >= FORMS:
-            threshold = float(np.nanmedian(minutes)) / 3
-            found.append(_flags(rows, minutes, threshold, minutes < threshold))
-    return _joined(found)
+    minutes = forms.minutes.to_numpy()
+
+    def limit(rows: npt.NDArray[np.int64]) -> float:
+        return np.nanmedian(minutes[rows]) / 3 if np.isfinite(minutes[rows]).sum() >= FORMS else -np.inf
+
+    return _beyond(forms, minutes, limit, sign=-1)
 
 
-def _overlapping(forms: _Forms) -> pd.DataFrame:
-    started, ended = _clock(forms)
+def _overlapping(forms: Forms) -> pd.DataFrame:
+    started, ended = forms.role("started"), forms.role("ended")
+    assert started is not None and forms.minutes is not None
+    if ended is None:
+        ended = started + pd.to_timedelta(forms.minutes, unit="min")
     frame = pd.DataFrame({"interviewer": forms.interviewer, "started": started, "ended": ended}).dropna()
     frame = frame.sort_values(["interviewer", "started"], kind="stable")
     last = frame.groupby("interviewer").shift()
@@ -465,17 +278,7 @@ def _overlapping(forms: _Forms) -> pd.DataFrame:
     return _flags(frame.index, overlap, 0, overlap > 0, other.to_numpy())
 
 
-def _clock(forms: _Forms) -> tuple[pd.Series, pd.Series]:
-    """When each form began and ended."""
-    started, ended = forms.role("started"), forms.role("ended")
-    assert started is not None
-    if ended is None:
-        assert forms.minutes is not None
-        ended = started + pd.to_timedelta(forms.minutes, unit="min")
-    return started, ended
-
-
-def _unanswered(forms: _Forms) -> pd.DataFrame:
+def _unanswered(forms: Forms) -> pd.DataFrame:
     assert forms.missing is not None
     names = [question.name for question in forms.questions]
     kinds = forms.missing[forms.missing["variable"].isin(names)]
@@ -483,14 +286,10 @@ def _unanswered(forms: _Forms) -> pd.DataFrame:
     asked = len(names) - counts.get("not_applicable", pd.Series(0, counts.index)).to_numpy()
     refused = sum(counts.get(kind, pd.Series(0, counts.index)).to_numpy() for kind in ("dont_know", "refused"))
     share = np.where(asked >= ITEMS, refused / np.maximum(asked, 1), np.nan)
-    found = []
-    for rows in forms.waves.values():
-        threshold = _fence(share[rows], 0.2)
-        found.append(_flags(rows, share[rows], threshold, share[rows] > threshold))
-    return _joined(found)
+    return _beyond(forms, share, lambda rows: _fence(share[rows], 0.2))
 
 
-def _copies(forms: _Forms, *, across: bool) -> pd.DataFrame:
+def _copies(forms: Forms, *, across: bool) -> pd.DataFrame:
     codes, found = forms.compared, []
     closest = forms.nearest[across]
     for rows in forms.waves.values():
@@ -506,15 +305,7 @@ def _alike(codes: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], other: n
     return kappa(codes[rows], codes[other]) > 0.6
 
 
-def _near_copy(forms: _Forms) -> pd.DataFrame:
-    return _copies(forms, across=False)
-
-
-def _copy_across(forms: _Forms) -> pd.DataFrame:
-    return _copies(forms, across=True)
-
-
-def _repeated(forms: _Forms) -> pd.DataFrame:
+def _repeated(forms: Forms) -> pd.DataFrame:
     earlier, later = forms.again.T
     codes = forms.compared
     both = (~np.isnan(codes[earlier]) & ~np.isnan(codes[later])).sum(axis=1) >= COMPARED
@@ -524,7 +315,7 @@ def _repeated(forms: _Forms) -> pd.DataFrame:
     return _flags(later, share, threshold, (share > threshold) & _alike(codes, later, earlier), earlier)
 
 
-def _busy_day(forms: _Forms) -> pd.DataFrame:
+def _busy_day(forms: Forms) -> pd.DataFrame:
     started = forms.role("started")
     assert started is not None
     frame = pd.DataFrame({"interviewer": forms.interviewer, "day": started.dt.date, "wave": forms.frame["wave"]})
@@ -534,7 +325,7 @@ def _busy_day(forms: _Forms) -> pd.DataFrame:
     return _joined([_about(wave, who, n, threshold, day) for (wave, who, day), n in busy.items()])
 
 
-def _fast_interviewer(forms: _Forms) -> pd.DataFrame:
+def _fast_interviewer(forms: Forms) -> pd.DataFrame:
     assert forms.minutes is not None
     found = []
     for wave, rows in forms.waves.items():
@@ -547,7 +338,7 @@ def _fast_interviewer(forms: _Forms) -> pd.DataFrame:
     return _joined(found)
 
 
-def _agreement(forms: _Forms) -> pd.DataFrame:
+def _agreement(forms: Forms) -> pd.DataFrame:
     known = np.flatnonzero(forms.interviewer.notna())
     who = pd.MultiIndex.from_arrays([forms.frame["wave"].iloc[known], forms.interviewer.iloc[known]])
     group, names = who.factorize()
@@ -557,8 +348,7 @@ def _agreement(forms: _Forms) -> pd.DataFrame:
     threshold = found.expected + np.maximum(TAIL * found.sd, 0.1)
     judged = (np.bincount(group, minlength=len(names)) >= FORMS_EACH) & (found.sd > 1e-9)
     chosen = np.flatnonzero(judged & (found.observed > threshold))
-    about = [(*names[at], found.observed[at], threshold[at]) for at in chosen]
-    return _joined([_about(wave, name, share, bound) for wave, name, share, bound in about])
+    return _joined([_about(names[at][0], names[at][1], found.observed[at], threshold[at]) for at in chosen])
 
 
 def _row_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -566,90 +356,46 @@ def _row_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.divide(np.nansum(values, axis=1), count, out=np.full(len(values), np.nan), where=count > 0)
 
 
-def _enough_forms(forms: _Forms) -> bool:
-    return any(len(rows) >= FORMS for rows in forms.waves.values())
+def _lacking(forms: Forms, needs: Iterable[_Need]) -> str | None:
+    """The first thing that a rule needs and these forms do not have."""
+    return next((reason for reason, has in needs if not has(forms)), None)
 
 
-def _lacks_runs(forms: _Forms) -> str | None:
-    return "questions" if not forms.grids else None if _enough_forms(forms) else "forms"
+_Need = tuple[str, Callable[[Forms], object]]
+_ENOUGH: _Need = ("forms", lambda forms: any(len(rows) >= FORMS for rows in forms.waves.values()))
+_PEOPLE: _Need = (
+    "forms",
+    lambda forms: max(map(len, forms.waves.values()), default=0) >= PER_ITEM * len(forms.questions),
+)
+_GRIDS: _Need = ("questions", lambda forms: forms.grids)
+_QUESTIONS: _Need = ("questions", lambda forms: len(forms.questions) >= ITEMS)
+_DIRECTIONS: _Need = ("directions", lambda forms: forms.mixed)
+_OPPOSITES: _Need = ("directions", lambda forms: len(forms.opposites) >= PAIRS)
+_GROUPS: _Need = ("groups", lambda forms: len(forms.groups) >= GROUPS)
+_MINUTES: _Need = ("times", lambda forms: forms.minutes is not None)
+_STARTED: _Need = ("times", lambda forms: forms.role("started") is not None)
+_INTERVIEWER: _Need = ("interviewer", lambda forms: forms.role("interviewer") is not None)
+_KNOWN: _Need = ("interviewer", lambda forms: forms.interviewer.notna().any())
+_MISSING: _Need = ("missing", lambda forms: forms.missing is not None)
+_COMPARED: _Need = ("items", lambda forms: forms.compared.shape[1] >= COMPARED)
+_WAVES: _Need = ("waves", lambda forms: len(forms.waves) > 1)
+_PANEL: _Need = ("panel", lambda forms: len(forms.again))
 
-
-def _lacks_directions(forms: _Forms) -> str | None:
-    return None if forms.mixed else "directions"
-
-
-def _lacks_questions(forms: _Forms) -> str | None:
-    return "questions" if len(forms.questions) < ITEMS else None if _enough_forms(forms) else "forms"
-
-
-def _lacks_groups(forms: _Forms) -> str | None:
-    return "groups" if len(forms.groups) < GROUPS else None if _enough_forms(forms) else "forms"
-
-
-def _lacks_opposites(forms: _Forms) -> str | None:
-    return "directions" if len(forms.opposites) < PAIRS else None if _enough_forms(forms) else "forms"
-
-
-def _lacks_people(forms: _Forms) -> str | None:
-    if len(forms.questions) < ITEMS:
-        return "questions"
-    return None if max(map(len, forms.waves.values()), default=0) >= PER_ITEM * len(forms.questions) else "forms"
-
-
-def _lacks_minutes(forms: _Forms) -> str | None:
-    return "times" if forms.minutes is None else None if _enough_forms(forms) else "forms"
-
-
-def _lacks_clock(forms: _Forms) -> str | None:
-    if forms.role("interviewer") is None:
-        return "interviewer"
-    return "times" if forms.role("started") is None or forms.minutes is None else None
-
-
-def _lacks_missing(forms: _Forms) -> str | None:
-    return "missing" if forms.missing is None else _lacks_questions(forms)
-
-
-def _lacks_compared(forms: _Forms) -> str | None:
-    return "items" if forms.compared.shape[1] < COMPARED else None
-
-
-def _lacks_waves(forms: _Forms) -> str | None:
-    return _lacks_compared(forms) or ("waves" if len(forms.waves) < 2 else None)
-
-
-def _lacks_panel(forms: _Forms) -> str | None:
-    return _lacks_compared(forms) or (None if len(forms.again) else "panel")
-
-
-def _lacks_days(forms: _Forms) -> str | None:
-    return (
-        "interviewer" if forms.role("interviewer") is None else None if forms.role("started") is not None else "times"
-    )
-
-
-def _lacks_own_minutes(forms: _Forms) -> str | None:
-    return "interviewer" if forms.role("interviewer") is None else _lacks_minutes(forms)
-
-
-def _lacks_interviewer(forms: _Forms) -> str | None:
-    return "interviewer" if forms.interviewer.isna().all() else _lacks_compared(forms)
-
-
-_RULES: dict[str, tuple[Callable[[_Forms], str | None], Callable[[_Forms], pd.DataFrame]]] = {
-    "long_run": (_lacks_runs, _long_run),
-    "same_answer": (_lacks_directions, _same_answer),
-    "variability": (_lacks_questions, _variability),
-    "even_odd": (_lacks_groups, _even_odd),
-    "antonyms": (_lacks_opposites, _antonyms),
-    "outlier": (_lacks_people, _outlier),
-    "fast": (_lacks_minutes, _fast),
-    "overlapping": (_lacks_clock, _overlapping),
-    "unanswered": (_lacks_missing, _unanswered),
-    "near_copy": (_lacks_compared, _near_copy),
-    "copy_across": (_lacks_waves, _copy_across),
-    "repeated": (_lacks_panel, _repeated),
-    "busy_day": (_lacks_days, _busy_day),
-    "fast_interviewer": (_lacks_own_minutes, _fast_interviewer),
-    "agreement": (_lacks_interviewer, _agreement),
+# How each rule finds its flags, and what it needs.
+_RULES: dict[str, tuple] = {
+    "long_run": (_long_run, _GRIDS, _ENOUGH),
+    "same_answer": (_same_answer, _DIRECTIONS),
+    "variability": (_variability, _QUESTIONS, _ENOUGH),
+    "even_odd": (_even_odd, _GROUPS, _ENOUGH),
+    "antonyms": (_antonyms, _OPPOSITES, _ENOUGH),
+    "outlier": (_outlier, _QUESTIONS, _PEOPLE),
+    "fast": (_fast, _MINUTES, _ENOUGH),
+    "overlapping": (_overlapping, _INTERVIEWER, _STARTED, _MINUTES),
+    "unanswered": (_unanswered, _MISSING, _QUESTIONS, _ENOUGH),
+    "near_copy": (partial(_copies, across=False), _COMPARED),
+    "copy_across": (partial(_copies, across=True), _COMPARED, _WAVES),
+    "repeated": (_repeated, _COMPARED, _PANEL),
+    "busy_day": (_busy_day, _INTERVIEWER, _STARTED),
+    "fast_interviewer": (_fast_interviewer, _INTERVIEWER, _MINUTES, _ENOUGH),
+    "agreement": (_agreement, _KNOWN, _COMPARED),
 }

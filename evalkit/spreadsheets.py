@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,7 @@ from openpyxl import Workbook
 from openpyxl.cell import Cell
 from openpyxl.xml.functions import tostring
 
-_DAY = datetime(2000, 1, 1)  # of every workbook, so that the same content gives the same bytes
+DAY = datetime(2000, 1, 1)  # of every Office file, so that the same content gives the same bytes
 _SIGNS = "=+\\-@＝＋－＠"
 # A cell also begins after these for a program that splits by another separator than the comma.
 _BEGIN = r"(?:\A|(?<=[;\t\r\n]))"
@@ -79,16 +81,24 @@ def save_workbook(book: Workbook, path: Path) -> None:
 
     save_workbook(book, Path("study.xlsx"))
     """
-    saved, fixed = io.BytesIO(), io.BytesIO()
+    saved = io.BytesIO()
     book.save(saved)
     book.properties.creator, book.properties.lastModifiedBy = "evalkit", None
-    book.properties.created = book.properties.modified = _DAY
-    with zipfile.ZipFile(saved) as parts, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as target:
+    book.properties.created = book.properties.modified = DAY
+    path.write_bytes(without_times(saved, {"docProps/core.xml": tostring(book.properties.to_tree())}))
+
+
+def without_times(package: io.BytesIO, replaced: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """The bytes of an Office file without the clock times of its parts, some of them `replaced`.
+
+    path.write_bytes(without_times(saved))
+    """
+    fixed = io.BytesIO()
+    with zipfile.ZipFile(package) as parts, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as target:
         for part in parts.infolist():
-            properties = part.filename == "docProps/core.xml"
-            data = tostring(book.properties.to_tree()) if properties else parts.read(part)
-            target.writestr(zipfile.ZipInfo(part.filename, _DAY.timetuple()[:6]), data, zipfile.ZIP_DEFLATED)
-    path.write_bytes(fixed.getvalue())
+            data = replaced.get(part.filename) or parts.read(part)
+            target.writestr(zipfile.ZipInfo(part.filename, DAY.timetuple()[:6]), data, zipfile.ZIP_DEFLATED)
+    return fixed.getvalue()
 
 
 def _cell(value: Any) -> Any:

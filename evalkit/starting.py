@@ -11,8 +11,9 @@ from pathlib import Path
 from evalkit.contents import CORRECTION_COLUMNS, text_contents
 from evalkit.drafting import draft
 from evalkit.drafts import draft_index, write
+from evalkit.entry_workbooks import write_entry_workbook
 from evalkit.errors import DataError, Problem
-from evalkit.paper_forms import write_entry_workbook, write_questionnaire
+from evalkit.questionnaires import write_questionnaire
 from evalkit.study import BOOK, open_study
 from evalkit.studybook_writing import template_studybook, write_studybook
 from evalkit.textfiles import read_rows

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from evalkit.comparison import FIXED, RAKED
-from evalkit.language import Language, label, listing, number, plain, text
+from evalkit.language import Language, counted, label, listing, number, plain, text
 from evalkit.licence import licence
 from evalkit.panel_effects import REWEIGHTED, SEEN
 from evalkit.robustness import SPECIFICATION, agreeing, shared_choices
 from evalkit.sample import BETWEEN, CHANGE, DID, Sample, moved, pairs
 from evalkit.study import Study
+from evalkit.tracing import unmarked
 from evalkit.values import (
     Values,
     group_label,
@@ -329,28 +330,28 @@ def shock_sentences(effects: pd.DataFrame, study: Study, language: Language, *, 
     moves = found.iloc[0]
     falls = values.find(indicator, moves["group"], "breaking shock").iloc[0]
     unit = plain(unit_words(study, indicator, moves["unit"], language))
-    high = text("without_bound", language) if np.isinf(moves["conf_high"]) else values.bound(moves, "conf_high")
-    filled = {"unit": unit, "low": values.bound(moves, "conf_low"), "high": high}
-    filled |= {"level": values.bound(moves, "conf_level"), "units": values.bound(moves, "n_clusters")}
+    high = text("without_bound", language) if np.isinf(moves["conf_high"]) else values.shown(moves, "conf_high")
+    filled = {"unit": unit, "low": values.shown(moves, "conf_low"), "high": high}
+    filled |= {"level": values.shown(moves, "conf_level"), "units": values.shown(moves, "n_clusters")}
     if np.isnan(moves["estimate"]):
         return [text("shock_unknown", language)]
     # Nothing moves by more than the scale is wide: such an upper end says that nothing is known.
     vague = not moves["conf_high"] < (100 if study.index[indicator].aggregate != "value" else np.inf)
-    known = text("shock_sd_vague" if vague else "shock_sd", language, sd=values.bound(moves), **filled)
+    known = text("shock_sd_vague" if vague else "shock_sd", language, sd=values.shown(moves), **filled)
     if falls["estimate"] == 0:
         key = "shock_none"
     elif moves["estimate"] >= falls["estimate"]:
         key = "shock_beyond"
     else:
         key = "shock_possible" if moves["conf_high"] >= falls["estimate"] else "shock_breaks"
-    return [known, text(key, language, breaks=values.bound(falls), unit=unit)]
+    return [known, text(key, language, breaks=values.shown(falls), unit=unit)]
 
 
 def raking_sentence(effects: pd.DataFrame, study: Study, language: Language) -> str:
     """What raking to the first survey's composition cost in precision; empty where nothing was raked."""
     values = Values(effects, study, language)
     found = values.effects[values.effects["estimand"] == "design effect"]
-    return text("raking", language, effect=values.bound(found.iloc[0])) if len(found) else ""
+    return text("raking", language, effect=values.shown(found.iloc[0])) if len(found) else ""
 
 
 def robustness_sentences(found: pd.DataFrame, study: Study, language: Language) -> list[str]:
@@ -368,7 +369,7 @@ def robustness_sentences(found: pd.DataFrame, study: Study, language: Language) 
 
     def counts(kind: str) -> dict[str, str]:
         rows = (values.find(indicator, group, e, kind) for e in ("specifications agreeing", "specifications"))
-        return dict(zip(("holds", "ways"), (values.bound(row.iloc[0]) for row in rows), strict=True))
+        return dict(zip(("holds", "ways"), (values.shown(row.iloc[0]) for row in rows), strict=True))
 
     sentences = [text("robustness", language, indicator=name, **counts("all"))]
     if (ways["method"] == "units").any():
@@ -406,8 +407,8 @@ def markdown(frame: pd.DataFrame) -> str:
     """A table as a Markdown pipe table, first column left, numbers right."""
     if frame.empty:
         return ""
-    cells = [[str(cell) for cell in row] for row in frame.to_numpy()]
-    right = [all(_NUMERIC.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
+    cells = [[str(counted(cell)) for cell in row] for row in frame.to_numpy()]
+    right = [all(_NUMERIC.fullmatch(unmarked(cell)) for cell in column) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |"]
     lines.append("|" + "|".join("---:" if numeric else ":---" for numeric in right) + "|")
     return "\n".join([*lines, *("| " + " | ".join(map(plain, row)) + " |" for row in cells)]) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from evalkit.language import Language, label, number, text
 from evalkit.licence import compares
 from evalkit.sample import BETWEEN, CHANGE
 from evalkit.study import Study
+from evalkit.tracing import add, trace, tracing
 
 _UNITS = {
     "points (0-100)": "unit_points",
@@ -153,15 +153,16 @@ def exactly(value: float, language: Language) -> str:
 def shown_p(value: float, language: Language) -> str:
     """A p-value to three decimals, `< 0.001` below that."""
     least = 10**-P_DECIMALS
-    return f"< {number(least, P_DECIMALS, language)}" if value < least else shown(value, P_DECIMALS, language)
+    if value >= least or not np.isfinite(value):
+        return shown(value, P_DECIMALS, language)
+    with tracing(False):
+        below = f"< {number(least, P_DECIMALS, language)}"
+    return trace("number", below, float(value), {"below": least})
 
 
 @dataclass(frozen=True)
 class Values:
-    """Values of an effects table by name, each as Markdown that carries the key of its effect.
-
-    Every number in the text of a report goes through here, so that it can be traced and checked.
-    """
+    """Values of an effects table by name, each traced to the key of its effect."""
 
     effects: pd.DataFrame
     study: Study
@@ -183,6 +184,10 @@ class Values:
 
     def shown(self, effect: pd.Series, column: str = "estimate") -> str:
         """A column of an effect as a reader meets it."""
+        key = "|".join([*(effect[name] for name in KEY), column])
+        return add(self._shown(effect, column), effect=key, unit=effect["unit"])
+
+    def _shown(self, effect: pd.Series, column: str) -> str:
         value = float(effect[column])
         if column in ("n_before", "n_after", "n_clusters"):
             return number(value, 0, self.language)
@@ -197,10 +202,6 @@ class Values:
         decimals = self.study.index[effect["indicator"]].decimals
         return shown(value, decimals, self.language, sign=effect["estimand"] in SIGNED)
 
-    def bound(self, effect: pd.Series, column: str = "estimate") -> str:
-        """A column of an effect as Markdown, bound to the effect's key."""
-        key = "|".join([*(effect[name] for name in KEY), column])
-        return f'<span class="value" data-effect="{escape(key)}">{self.shown(effect, column)}</span>'
 
 
 def titled(rows: list[dict[str, str]], language: Language) -> pd.DataFrame:

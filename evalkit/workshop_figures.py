@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from evalkit.figures import AFTER, INK, PILOT, marked
 from evalkit.language import Language, number, text
 from evalkit.study import Study
-from evalkit.workshops import Workshop, labels
+from evalkit.workshop_files import Workshop, labels
 from evalkit.workshops import coverage as counts_of
 
 

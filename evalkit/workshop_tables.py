@@ -12,20 +12,8 @@ from evalkit.licence import licence
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
 from evalkit.values import Values, group_label, main_group, main_hidden, shown, titled, unit_words
-from evalkit.workshops import (
-    DECISIONS,
-    MAIN,
-    Workshop,
-    changes,
-    coverage,
-    decisions,
-    labels,
-    links,
-    received,
-    settled,
-    uncovered,
-    unsettled,
-)
+from evalkit.workshop_files import DECISIONS, MAIN, Workshop, labels, settled, unsettled
+from evalkit.workshops import changes, coverage, decisions, links, received, uncovered
 
 TENTATIVE, RELIABLE = 0.667, 0.800  # Krippendorff (2004), Human Communication Research 30
 

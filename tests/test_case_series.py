@@ -299,7 +299,11 @@ class TestNgaBay:
         assert "(D)" in spread and "(B)" in spread  # 2440/2857 = 85.4 and 2504/2892 = 86.6; A is 85.5 before its cut
         assert "95%" in "".join(case_tables.launch(breaks, nga_bay, language).columns)
         caveat = ek.language.text("case_break_caveat", language)
-        assert " ".join(words).count(caveat) <= 1 and case_tables.checklist_sentence(language)
+        assert " ".join(words).count(caveat) <= 1
+        mark = {"vi": "CHƯA KIỂM CHỨNG", "en": "UNVERIFIED"}[language]
+        assert mark in case_tables.checklist_sentence(cases, language)
+        silent = cases.declared.model_copy(update={"checklist_rule": None})
+        assert "checklist_rule" in case_tables.checklist_sentence(replace(cases, declared=silent), language)
 
     def test_figures_draw_what_was_computed(self, cases, nga_bay):
         ek.figures.use_style()
@@ -310,5 +314,17 @@ class TestNgaBay:
         assert axes.lines[2].get_xdata()[0] == pd.Timestamp("2020-02-14 12:00")  # between 31 January and 29 February
         axes = case_figures.control(cases, nga_bay, "en", unit="HL")
         assert axes.lines[1].get_ydata() == pytest.approx(rates.loc[rates["unit"] == "HL", "percent"].to_numpy())
+        received = case_series.series(cases, by=("unit",)).set_index("unit").loc["HL", "received"].to_numpy()
+        ring = case_figures.load(cases, nga_bay, "vi", unit="HL").lines[2]
+        assert len(ring.get_ydata()) == 0
+        # Ten times the cases in one month after the launch: that point gets the diamond, the limits stay.
+        many = cases.frame["unit"].eq("HL") & cases.frame["received"].between("2020-06-01", "2020-06-30")
+        crowd = pd.concat([cases.frame, *[cases.frame[many]] * 9], ignore_index=True)
+        axes = case_figures.load(replace(cases, frame=crowd), nga_bay, "en", unit="HL")
+        assert axes.lines[2].get_ydata().tolist() == [10 * received[28]] and axes.lines[2].get_marker() == "D"
+        ranges = np.abs(np.diff(received[:24])).mean()
+        assert axes.lines[0].get_ydata()[0] == pytest.approx(received[:24].mean())
+        top = axes.collections[0].get_paths()[0].vertices[:, 1].max()
+        assert top == pytest.approx(received[:24].mean() + 3 / 1.128 * ranges)
         axes = case_figures.waiting(cases, nga_bay, "vi")
         assert len(axes.lines) == 4 and axes.lines[0].get_ydata()[0] == 100

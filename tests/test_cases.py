@@ -1,5 +1,6 @@
 """Case files: what is read of them, and what is refused."""
 
+import unicodedata
 from pathlib import Path
 
 import openpyxl
@@ -96,10 +97,39 @@ def test_a_day_may_be_written_in_many_ways(study, text, day):
         ("H9,Xã Lạ,05/01/2026,10/01/2026,09/01/2026,Đã xong", "case_unit_unknown"),
         ("H9,TD,hôm qua,10/01/2026,,Đang làm", "case_date_unknown"),
         ("H9,TD,31/02/2026,10/03/2026,,Đang làm", "case_date_unknown"),
+        ("H9,TD,31/02/2026,10/01/2026,09/01/2026,Đã xong", "case_date_unknown"),
+        ("H9,TD,05/01/2026,10/01/2026,31/02/2026,Đã xong", "case_date_unknown"),
+        ("H9,TD,05/09/2026,10/01/2026,09/01/2026,Đã xong", "case_in_future"),
+        ("H9,TD,05/03/2026,10/01/2026,09/01/2026,Đã xong", "case_due_before_received"),
+        ("H9,TD,05/01/2026,10/01/2918,09/01/2026,Đã xong", "case_far_off"),
+        ("H9,TD,05/01/1995,10/01/2026,09/01/2026,Đã xong", "case_far_off"),
+        ("H9,TD,05/01/2026,10/01/2026,,", "case_status_missing"),
+        ("H9,,05/01/2026,10/01/2026,,Đang làm", "case_unit_missing"),
+        ("h 1 ,TD,05/01/2026,10/01/2026,,Đang làm", "case_twice_alike"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(study, row, expected):
-    assert (expected, 4) in keys(study(f"{GOOD}{row}\n"))
+def test_a_bad_cell_is_named_once_with_its_line(study, row, expected):
+    assert keys(study(f"{GOOD}{row}\n")) == [(expected, 4)]
+
+
+def test_two_bad_cells_of_a_case_are_both_named(study):
+    found = keys(study("H9,Lạ,hôm qua,10/01/2918,09/08/2026,Khác\n"))
+    assert sorted(key for key, _ in found) == [
+        "case_date_unknown", "case_far_off", "case_in_future", "case_status_unknown", "case_unit_unknown",
+    ]  # fmt: skip
+
+
+def test_case_numbers_in_other_tone_forms_are_the_same(study):
+    row = ",TD,05/01/2026,10/01/2026,,Đang làm\n"
+    spelled = ["Hoà-1", "HÒA-1", unicodedata.normalize("NFD", "hòa - 1"), "Hoa-1"]
+    assert keys(study("".join(name + row for name in spelled))) == [("case_twice_alike", 3), ("case_twice_alike", 4)]
+
+
+@pytest.mark.parametrize("word", ["", "WAITING"])
+def test_what_a_blank_status_or_a_word_of_ours_means_may_be_declared(study, word):
+    toml = TOML.replace('"Đang làm" =', f'"{word}" = "processing"\n"Đang làm" =')
+    rows = f"H9,TD,05/01/2026,10/01/2026,,{word.lower()}\n"
+    assert read_cases(study(rows, toml)).frame["status"].tolist() == ["processing"]
 
 
 def test_all_problems_come_at_once(study):

@@ -9,14 +9,9 @@ import openpyxl
 import pytest
 
 import evalkit as ek
-from evalkit.paper_forms import (
-    form_number,
-    plain_skip,
-    questions,
-    with_entry_columns,
-    write_entry_workbook,
-    write_questionnaire,
-)
+from evalkit.entry_workbooks import write_entry_workbook
+from evalkit.paper_forms import form_number, plain_skip, questions, with_entry_columns
+from evalkit.questionnaires import write_questionnaire
 from evalkit.workbooks import read_workbook
 
 MORE = """\

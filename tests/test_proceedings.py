@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evalkit import council_files, council_tables
 from evalkit.council_rules import RULES, needed, read_rule, rule_names
-from evalkit.errors import DataError
+from evalkit.errors import DataError, in_words
 from evalkit.proceedings import Amount, Ballot, Council, Dossier, Product, Seat, Session, decide, member_grade
 
 KD, D, XS = "khong_dat", "dat", "xuat_sac"
@@ -98,7 +98,9 @@ def test_a_mean_that_falls_between_bands_is_refused_and_the_gap_named(name, gaps
         (TT11, None, "days = 30\n", 'days = 30\nnote = ""\n', "note"),
         (TT11, None, 'share = "2/3"', 'share = "0.67"', "quorum.share"),
         (TT11, None, 'share = "2/3"', 'share = "2/0"', "quorum.share"),
-        (TT11, None, "conditions = [{ grades", "conditions = []\n#", '"khong_dat" has no conditions'),
+        (TT11, None, 'conditions = [{ grades = ["khong', 'conditions = []\n#', 'at "khong_dat" without a ballot'),
+        (TT11, None, '"2/3" }]', '"0/1" }]', 'at "dat" without a ballot'),
+        (TT11, None, '"at_least", share = "2/3" }]', '"at_most", share = "2/3" }]', 'at "dat" without a ballot'),
         (TT11, None, 'grades = [\n', 'grades = [\n{ code = "x", label = { vi = "X", en = "X" } },\n', "exactly 3"),
         (TT11, None, '"khoi_luong", l', '"so_luong", l', "criteria"),
         (TT11, None, "[votes]", "[points]", "votes"),
@@ -139,7 +141,9 @@ def test_needed_is_what_counting_finds(share, of):
 def plain_tt11(xs, d, kd, present):
     if 4 * xs >= 3 * present and kd == 0:
         return XS
-    return KD if 3 * kd > present else D
+    if 3 * kd > present:
+        return KD
+    return D if 3 * (xs + d) >= 2 * present else None
 
 
 def plain_tt33(xs, d, kd, present):
@@ -169,6 +173,9 @@ def test_every_count_of_ballots_is_rated_as_the_rule_reads(name, plain, size, le
             found = decide(council(name, ballots, absent=absent, size=size, products=products, rule=rule))
             expected = plain(xs, d, kd, present) if given else None  # without a valid ballot there is no rating
             assert found.rating == expected, (present, xs, d, kd)
+            if name == TT11 and len(given) == present:
+                # Where all ballots are valid, as the circular was recalled: otherwise Passed.
+                assert found.rating == (XS if 4 * xs >= 3 * present and not kd else KD if 3 * kd > present else D)
             assert found.ballots["invalid"] == present - len(given)
             checked += 1
     assert checked > 80
@@ -286,6 +293,8 @@ SEVEN = [alike(XS)] * 7
         (TNMT, [Ballot({"tong_diem": 101})], {}, None, "undecided", "invalid_out_of_range"),
         (TNMT, [Ballot({"tong_diem": 90})], {}, XS, "rated", "no_quorum_rule"),
         (TT11, [BLANK] * 9, {}, None, "undecided", "no_valid"),
+        (TT11, [alike(KD)] * 3 + [BLANK] * 6, {}, None, "undecided", "invalid_blank"),
+        (TT11, [alike(D)] * 5 + [alike(KD)] * 3, {}, None, "undecided", "at_least"),
         (BGD, [Ballot({"overall": D})] * 9, {"dossier": Dossier(**LATER)}, D, "rated", "late_unruled"),
         (BGD, [Ballot({"overall": D})] * 9, {"dossier": FALSE}, KD, "dishonest", "dishonest"),
         (BGD, [Ballot({"overall": D})] * 5 + [Ballot({"overall": KD})] * 3, {}, None, "undecided", "more_than"),
@@ -401,6 +410,7 @@ def test_ballots_may_stand_in_a_workbook(make_council, write_workbook, tmp_path)
 
 
 HEAD = "P1 số lượng,"
+NAMED = 'ballots = "phieu.csv"\n'
 
 
 @pytest.mark.parametrize(
@@ -429,6 +439,8 @@ HEAD = "P1 số lượng,"
         (False, "ballots", ("Passed", "Pased"), 'phieu.csv, line 2, "Báo cáo": "Pased" is no grade'),
         (False, "ballots", ("Đạt,Đạt,đạt", "Không đạt,Đạt,đạt"), "products[1].amounts.so_luong"),
         (False, "ballots", ("\nXuất", "\nĐạt,Đạt,Đạt,Đạt,Đạt\nXuất"), "9 ballots but only 8 members present"),
+        (False, "toml", (NAMED, NAMED + "returned = 9\n"), "there are 9 ballots but only 8 members present"),
+        (False, "toml", (NAMED, NAMED + "returned = 7\n"), '"returned": 7 ballots are declared'),
         (True, "ballots", ("Chủ tịch,Đ", ",Đ"), 'phieu.csv, line 2, "Chức danh": ballots are signed by role'),
         (True, "ballots", ("Thư ký", "Kế toán"), "line 6, \"Chức danh\": this role is not in the list"),
         (True, "ballots", ("Chức danh,", ",",), 'the column "chức danh" is missing'),
@@ -442,11 +454,73 @@ def test_bad_input_is_refused_at_its_place(make_council, signed, file, change, m
     assert caught.value.message("vi")
 
 
-def test_problems_of_several_files_come_at_once(make_council):
-    study = make_council(rule=('share = "2/3"', 'share = "all"'), attendance=("Thư ký,x", "Thư ký,ốm"))
+@pytest.mark.parametrize(
+    ("changes", "files"),
+    [
+        ({"rule": ('share = "2/3"', 'share = "all"'), "attendance": ("Thư ký,x", "Thư ký,ốm")},
+         ["own.toml", "diem_danh.csv"]),
+        ({"attendance": ("Thư ký,x", "Kế toán,x"), "ballots": ("Passed", "Pased")}, ["diem_danh.csv", "phieu.csv"]),
+        ({"attendance": ("Ủy viên 4,vắng\n", ""), "ballots": ("Passed", "Pased")}, ["diem_danh.csv", "phieu.csv"]),
+        ({"signed": True, "attendance": ("Thư ký,x", "Kế toán,x"), "ballots": ("Chủ tịch,Đ", ",Đ")},
+         ["diem_danh.csv", "phieu.csv"]),
+        ({"toml": ("khoi_luong =", "the_tich ="), "attendance": ("Thư ký,x", "Thư ký,ốm")},
+         ["diem_danh.csv", "council.toml"]),
+    ],
+)  # fmt: skip
+def test_problems_of_several_files_come_at_once(make_council, changes, files):
     with pytest.raises(DataError) as caught:
-        council_files.read_council(study)
-    assert {problem.file for problem in caught.value.problems} == {"own.toml", "diem_danh.csv"}
+        council_files.read_council(make_council(**changes))
+    assert [problem.file for problem in caught.value.problems] == files
+
+
+HIGH = "\nXuất sắc,"
+SECOND = SIGNED + "Thư ký,Đạt,Đạt,Đạt,Đạt,Đạt\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "notices"),
+    [
+        # Line 8 has two marks at one item, line 9 a blank one; eight of nine members are present.
+        ({}, ["phieu.csv: Ballots invalid because an item has two marks: 1. Lines: 8.", "left blank: 1. Lines: 9."]),
+        ({"ballots": (HIGH, "\n,,,," + HIGH)}, ["line 7: an empty row between ballots"]),
+        ({"ballots": ("Đạt,Đạt,Đạt,Đạt,trắng\n", ",,,,\n")}, ["8 members are present, but the file has only 7 rows"]),
+        ({"ballots": ("Đạt,Đạt,Đạt,Đạt,trắng\n", ",,,,\n"), "toml": (NAMED, NAMED + "returned = 8\n")},
+         ["8 ballots are declared to have come back and the file has 7 rows: the other 1 count as blank"]),
+        ({"toml": ('counters = ["Thư ký", ', "counters = [")}, ["council.toml: 2 members counted the votes",
+          "there is no rating and no ballot was counted"]),
+        ({"attendance": ("Chủ tịch,x", "Chủ tịch,vắng"), "ballots": ("Đạt,Đạt,Đạt,Đạt,trắng\n", "")},
+         ["council.toml: The chair is absent; the vice-chair is present but not authorised"]),
+        ({"toml": ("[[prod", "[dossier]\ndue=2021-01-01\nreceived=2021-02-01\n[[prod")},
+         ["council.toml: The dossier came on 1 February 2021, 31 days after the declared term",
+          'By the declared rule, the result is "Failed" because the dossier came too late']),
+        ({"signed": True, "ballots": (SIGNED, SECOND)},
+         ["in several ballots (lines 6, 7); by the rule (repeated = none) none of them counts"]),
+        ({"signed": True, "ballots": (SIGNED, SECOND), "rule": ('repeated = "none"', 'repeated = "one_if_alike"')},
+         ["in several ballots (lines 6, 7); by the rule (repeated = one_if_alike) one counts if they are alike"]),
+        ({"signed": True, "ballots": ("Thư ký,", "Ủy viên 4,")},
+         ["because they bear the role of an absent member: 1. Lines: 6."]),
+    ],
+)  # fmt: skip
+def test_what_a_session_lacked_and_what_does_not_count_is_announced(make_council, changes, notices):
+    sat = council_files.read_council(make_council(**changes))
+    told = in_words(sat.notices, "en")
+    for notice in notices:
+        assert notice in told
+    assert in_words(sat.notices, "vi")
+
+
+def test_ballots_that_came_back_without_a_row_count_as_blank(make_council):
+    change = (NAMED, NAMED + "returned = 8\n")
+    verdict = decide(council_files.read_council(make_council(toml=change, ballots=("Đạt,Đạt,Đạt,Đạt,trắng\n", ""))))
+    assert verdict.ballots == {"present": 8, "returned": 8, "valid": 6, "invalid": 2}
+    assert said(verdict, "invalid_blank")[0].values["count"] == 1
+
+
+def test_members_who_voted_twice_are_named_where_there_are_too_many_ballots(make_council):
+    everyone = (*FIRST, "Ủy viên 1", "Ủy viên 2", "Ủy viên 3", "Ủy viên 3")
+    ballots = SIGNED.split("\n")[0] + "\n" + "".join(f"{seat},Đạt,Đạt,Đạt,Đạt,Đạt\n" for seat in everyone)
+    with pytest.raises(DataError, match=r"only 8 members present(?s:.)*several ballots \(lines 9, 10\)"):
+        council_files.read_council(make_council(True, ballots=(SIGNED, ballots)))
 
 
 def joins(line, grades, language):
@@ -492,6 +566,7 @@ def test_the_simulated_council_ends_as_the_published_notice_says(nga_bay, tmp_pa
     standing = f"{known.count('unverified')}/{len(known)} điều kiện chưa đối chiếu với văn bản gốc"
     assert first == f"Theo quy tắc đã khai báo ({standing}), kết quả là «Đạt»."
     assert because.startswith("Không đủ 7/9 phiếu «Xuất sắc» (chỉ có ") and because.endswith(", nên xếp «Đạt».")
+    assert sat.notices == ()
     assert "không rơi vào mức «Không đạt»" in set(council_tables.why(verdict, sat, "vi")["Kết luận"])
     assert "không tham gia" in council_tables.products_sentence(sat, "vi")
     assert council_tables.minutes(sat, "vi") == [

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import evalkit as ek
-from evalkit import register_figures, register_tables, registers
+from evalkit import register_figures, register_files, register_tables, registers
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = pd.read_csv(ROOT / "tests/reference/registers.csv", index_col="what")
@@ -59,14 +59,14 @@ def read(make_study, tmp_path):
         for name, content in texts.items():
             (folder / f"{name}.csv").write_text(content, encoding="utf-8")
         opened = ek.open_study(folder)
-        return registers.read_registers(opened), opened
+        return register_files.read_registers(opened), opened
 
     return made
 
 
 @pytest.fixture(scope="module")
 def example(nga_bay):
-    found = registers.read_registers(nga_bay)
+    found = register_files.read_registers(nga_bay)
     return found, registers.monthly(found, nga_bay), registers.register_effects(found, nga_bay)
 
 
@@ -82,7 +82,7 @@ def rows(count, hits, year, unit="TD", late=40, tag="K"):
 
 
 def test_no_registers_is_no_error(make_study):
-    assert registers.read_registers(ek.open_study(make_study())) is None
+    assert register_files.read_registers(ek.open_study(make_study())) is None
 
 
 def test_open_items_are_censored_and_periods_judged_on_their_own_last_day(read):
@@ -101,14 +101,15 @@ def test_open_items_are_censored_and_periods_judged_on_their_own_last_day(read):
 
 
 def test_definitions_of_the_on_time_share_differ(read):
-    of_due, study = read(items=HEADER + ROWS)
-    of_resolved, _ = read(items=HEADER + ROWS, toml=TOML.replace("of_due", "of_resolved"))
+    items = HEADER + ROWS.replace("Khiếu nại", "promise").replace("KHIẾU NẠI", "promise")
+    of_due, study = read(items=items)
+    of_resolved, _ = read(items=items, toml=TOML.replace("of_due", "of_resolved"))
     shares = {}
     for found in (of_due, of_resolved):
         effects = registers.register_effects(found, study).query("group == 'TD' and contrast == 'before'")
         shares |= effects.set_index("indicator")["estimate"].to_dict()
-    assert shares["register_complaint_on_time_of_due"] == pytest.approx(100 / 3)
-    assert shares["register_complaint_on_time_of_resolved"] == pytest.approx(50)
+    assert shares["register_promise_on_time_of_due"] == pytest.approx(100 / 3)
+    assert shares["register_promise_on_time_of_resolved"] == pytest.approx(50)
 
 
 def test_items_not_yet_due_change_no_share(read):
@@ -247,6 +248,8 @@ def test_rows_that_cannot_be_are_named(read, old, new, key, line, column):
 WRONG_COUNTS = [
     ("TD,3/2025,petition,10,9,8,9", "register_part_larger"),
     ("TD,3/2025,petition,10,7,8,8", "register_part_larger"),
+    ("TD,3/2025,petition,10,11,8,7", "register_resolved_larger"),
+    ("TD,3/2025,petition,-3,0,0,0", "register_count_unknown"),
     ("TD,13/2025,petition,10,9,8,7", "register_month_unknown"),
     ("TD,3/2024,petition,10,9,8,7", "register_month_unknown"),
     ("TD,3/2025,petition,10.5,9,8,7", "register_count_unknown"),
@@ -260,6 +263,12 @@ def test_counts_that_cannot_be_are_named(read, lines, key):
     with pytest.raises(ek.DataError) as error:
         read(COUNTS, counts=COUNT_HEADER + lines + "\n")
     assert [problem.key for problem in error.value.problems] == [key]
+
+
+def test_what_was_carried_over_may_be_resolved(read):
+    files = COUNTS.replace('file = "counts.csv"', 'file = "counts.csv"\ncarried_over = true')
+    found, _ = read(files, counts=COUNT_HEADER + "TD,3/2025,petition,10,11,8,7\n")
+    assert found.counts["resolved"].to_list() == [11]
 
 
 def test_all_problems_of_all_files_at_once(read):
@@ -397,11 +406,33 @@ def test_the_example_holds_its_truth(example, nga_bay):
     items = months[months["kind"].isin(["promise", "petition", "complaint", "denunciation"])]
     assert items["received"].sum() == len(raw) and not found.notices
     assert did.loc["register_denunciation_on_time_of_due", "note"] == "few_items"
-    for language, words in (("vi", "cao hơn 16,2"), ("en", "16.2 percentage points more")):
+    for language, words in (("vi", "cao hơn 16,6"), ("en", "16.6 percentage points more")):
         said = register_tables.sentences(effects, found, nga_bay, language)
         assert words in said[1] and len(said) == 3
         assert " ".join(said).count(ek.language.text("register_not_attributed", language)) == 1
         assert register_tables.months_sentence(months, language, table="all")
+
+
+def test_the_dialogues_are_those_of_the_solution_that_the_pilot_tried(example, nga_bay):
+    solutions = pd.read_csv(ROOT / "data/nga-bay/workshop/giai_phap.csv", header=1, index_col=0)
+    assert "đối thoại hằng tháng" in solutions.loc["GP03", "Nội dung"]
+    held = example[1].query("kind == 'dialogue' and period == 'after'").groupby("unit")["received"].sum()
+    assert {unit: int(count) for unit, count in held.items()} == dict.fromkeys("ABCDEF", 4) | {"HL": 11, "NB": 11}
+
+
+def test_no_row_that_goes_out_tells_of_few_persons(example, nga_bay):
+    effects = example[2][example[2]["indicator"].str.split("_").str[1].isin(registers.PERSONAL)]
+    hidden = effects[effects["note"] == registers.FEW]
+    numbers = hidden.select_dtypes(float).drop(columns=["n_clusters", "conf_level"])
+    assert len(hidden) > 20 and numbers.isna().all(axis=None)
+    shown = effects.query("estimand == 'level' and note == ''")
+    shown = shown.assign(n=shown["n_before"].fillna(shown["n_after"]))
+    assert (shown["n"] >= 5).all()
+    for _, rows in shown.groupby(["indicator", "contrast"]):
+        n = rows.set_index("group")["n"]
+        for arm in {"pilot", "comparison"} & set(n.index):  # less what the units shown hold
+            rest = n[arm] - n[[unit for unit in n.index if nga_bay.design.arms.get(unit) == arm]].sum()
+            assert rest == 0 or rest >= 5
 
 
 def test_the_example_is_written_the_same_again(tmp_path, monkeypatch):
@@ -419,7 +450,7 @@ def test_tables_hide_what_rests_on_too_few(example, nga_bay, language):
     found, months, effects = example
     small = ek.language.text("suppressed", language, minimum=5)
     received = register_tables.received(months, nga_bay, language)
-    assert (received.iloc[21] == small).sum() == 5  # denunciations in the pilot units after: 6, of them 3 their own
+    assert (received.iloc[21] == small).sum() == 6  # denunciations in the pilot units after: 4
     shares = register_tables.shares(effects, nga_bay, language)
     assert (shares.iloc[-2] == small).sum() == 2 and len(shares) == 14
     units = register_tables.units(effects, nga_bay, language, kind="complaint")
@@ -445,8 +476,8 @@ def test_figures_draw_what_was_computed(example, nga_bay):
     assert len(axes.get_yticks()) == 7  # denunciations in the pilot units rest on too few
     axes = register_figures.months(months, found, nga_bay, "en")
     titles = [one.get_title(loc="left") for one in axes.figure.axes]
-    assert titles == ["Reception of citizens", "Petition"]
+    assert titles == ["Reception of citizens", "Dialogue", "Promise made at a dialogue", "Petition"]
     mean = months.query("kind == 'petition' and unit in ['HL', 'NB']").groupby("month")["received"].mean()
-    assert np.allclose(axes.lines[0].get_ydata(), mean)
+    assert np.allclose(axes.figure.axes[-1].lines[0].get_ydata(), mean)
     assert register_figures.months(months[months["kind"] == "complaint"], found, nga_bay, "vi") is None
     assert register_figures.shares(effects[:0], nga_bay, "vi") is None

@@ -216,8 +216,11 @@ class TestEffects:
         first = found.iloc[0]
         expected = f"{first['estimate']:.2f} ({first['conf_low']:.2f} to {first['conf_high']:.2f})"
         assert table.loc[0, "Alpha (interval)"] == expected
-        items = reliability_items(found, nga_bay, "vi", indicator="cchc")
-        assert items.shape == (5, 3)
+        items = reliability_items(found, nga_bay, "vi")
+        assert items.shape == (29, 4) and reliability_items(make_effects([]), nga_bay, "vi").empty
+        first = found[found["estimand"] == "item_rest"].iloc[0]
+        ends = [f"{first[end]:.2f}".replace(".", ",") for end in ("estimate", "conf_low", "conf_high")]
+        assert items.iloc[0, 2] == "{} ({} đến {})".format(*ends)
         few = reliability_table(found.assign(n_before=3.0), nga_bay, "en")
         assert (few["Alpha (interval)"] == text("suppressed", "en", minimum=5)).any()
 

@@ -15,21 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from evalkit.careless import longest_run, mahalanobis, row_correlation, stepped_up
 from evalkit.codebook import Answer, Scale, Variable
 from evalkit.language import catalogue
 from evalkit.resemblance import kappa, nearest, within_agreement
-from evalkit.screening import (
-    COLUMNS,
-    FORM_RULES,
-    KINDS,
-    flagged,
-    longest_run,
-    mahalanobis,
-    row_correlation,
-    rules,
-    screen,
-    stepped_up,
-)
+from evalkit.screening import COLUMNS, FORM_RULES, KINDS, flagged, rules, screen
 from evalkit.simulation import GroupModel, PilotModel, UnitModel, simulate_pilot
 
 BFI = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "packages" / "psychTools_bfi.csv"

@@ -247,6 +247,10 @@ def test_merged_cells_are_filled_in_a_header_and_refused_in_data(read, refusal, 
         assert not refuse_merged_below(grid, header).notices
 
 
+def test_merged_empty_cells_below_the_data_are_nothing(read):
+    assert read(xlsx(lambda sheet: sheet.merge_cells("A8:B9"), rows=[["a", "b"], ["1", "2"]])).cells.shape == (2, 2)
+
+
 @pytest.mark.parametrize("area", ["A31:C31", "A31:C33", "A10:A11"])
 def test_a_merged_note_alone_in_its_rows_is_harmless(read, area):
     def change(sheet):

@@ -1,7 +1,8 @@
 """Writes the simulated registers of reception, dialogue and petitions of this pilot, and the truth behind them.
 
 Run as `python data/nga-bay/simulate_registers.py [output folder]`; without a folder it writes beside itself. In every
-unit an item is resolved by its day with a chance of its own; the pilot adds `EFFECT` to it from the launch on.
+unit an item is resolved by its day with a chance of its own; the pilot adds an effect to it from the launch on.
+Dialogues are held every quarter, in the pilot units every month from the launch on: GP03 of workshop/giai_phap.csv.
 """
 
 import csv
@@ -44,7 +45,7 @@ def main(folder: Path) -> None:
             after = pilot and month >= LAUNCH
             summer = 1 + 0.25 * np.sin(2 * np.pi * (month.month - 3) / 12)
             received = rng.poisson(24 * summer * (1.2 if after else 1.0))
-            held = int(month.month % 3 == 0)
+            held = int(after or month.month % 3 == 0)
             shown = f"{month.month:02d}/{month.year}"
             counts += [[own, shown, "Tiếp công dân", received], [own, shown, "Đối thoại", held]]
             for kind, (code, rate, days, effect, competent) in KINDS.items():

@@ -46,7 +46,7 @@ SPOKEN = (1, 2, 4, 6, 7, 10, 14, 16, 18, 20)
 SOLUTIONS = (
     ("Rà soát, niêm yết công khai đầy đủ thủ tục hành chính tại bộ phận một cửa", "3 6 18", "cap_xa", "task", "Có", "cchc"),
     ("Bố trí công chức có kỹ năng giao tiếp tại bộ phận một cửa, thực hiện quy tắc ứng xử", "5 9 10 12", "cap_xa", "function", "Có", "van_hoa; hai_long"),
-    ("Tổ chức đối thoại định kỳ với Nhân dân theo ấp, khu vực", "8 11 14 21", "cap_xa", "scope", "Có", "tiep_dan; dan_chu"),
+    ("Tổ chức đối thoại hằng tháng với Nhân dân theo ấp, khu vực", "8 11 14 21", "cap_xa", "scope", "Có", "tiep_dan; dan_chu"),
     ("Chủ tịch Ủy ban nhân dân xã trực tiếp tiếp công dân theo lịch công khai", "4 21", "cap_xa", "authority", "Có", "tiep_dan"),
     ("Thăm hỏi, gửi thư chúc mừng, chia buồn với hộ gia đình", "13 19", "cap_xa", "task", "Có", "cham_lo"),
     ("Trang bị máy lấy số và màn hình tra cứu kết quả hồ sơ", "2 15 20", "cap_tren", "scope", "Có", "cntt"),

@@ -1,0 +1,181 @@
+"""The ledger of a report: every number it shows with its raw value, every claim, every passage that holds them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from evalkit.language import Language, number
+
+_ID = re.compile(r'<span class="(number|claim)" id="(\d+)">')
+_PREFIX = {"number": "n", "claim": "c"}
+
+
+class Entries:
+    """The numbers and claims of a report in the order in which they are shown, each with its id."""
+
+    def __init__(self) -> None:
+        self.numbers: list[dict[str, Any]] = []
+        self.claims: list[dict[str, Any]] = []
+
+    def enter(self, source: str, origins: list[dict[str, Any]], notebook: str, cell: int) -> str:
+        """Markdown of one notebook output with the ids that its numbers and claims have in the whole report."""
+
+        def entered(found: re.Match[str]) -> str:
+            kind, origin = found[1], origins[int(found[2])]
+            entries = self.numbers if kind == "number" else self.claims
+            name = f"{_PREFIX[kind]}{len(entries) + 1:05d}"
+            about = {key: value for key, value in origin.items() if key not in ("kind", "shown")}
+            if kind == "claim":
+                about = {key: value for key, value in about.items() if key not in ("value", "rule")}
+            shown = {} if kind == "claim" else {"shown": origin["shown"]}
+            entries.append({"id": name, **shown, **about, "notebook": notebook, "cell": cell})
+            return f'<span class="{kind}" id="{name}">'
+
+        return _ID.sub(entered, source)
+
+
+def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    """The passages of a document in order: headings, paragraphs, table cells, captions.
+
+    tree: pandoc's. Returns rows of id, kind, text (plain, single spaces), the ids of the numbers and claims in it,
+    and the heading it stands under.
+    """
+    found: list[dict[str, Any]] = []
+    under = ""
+    for kind, inlines in _walk(tree["blocks"]):
+        text = " ".join("".join(_words(inlines)).split())
+        if not text:
+            continue
+        if kind == "heading":
+            under = text
+        held = list(_ids(inlines))
+        found.append(
+            {
+                "id": f"b{len(found) + 1:05d}",
+                "kind": kind,
+                "text": text,
+                "numbers": [name for name, _ in held if name.startswith("n")],
+                "claims": [name for name, _ in held if name.startswith("c")],
+                "under": under,
+            }
+        )
+    return found
+
+
+def make_ledger(tree: dict[str, Any], entries: Entries, **about: Any) -> dict[str, Any]:
+    """The ledger of a document: what `about` says of study and software, its numbers, claims and passages."""
+    blocks = passages(tree)
+    where = {name: block["id"] for block in blocks for name in (*block["numbers"], *block["claims"])}
+    said = {name: words for _, inlines in _walk(tree["blocks"]) for name, words in _ids(inlines)}
+    return {
+        **about,
+        "numbers": [one | {"block": where[one["id"]]} for one in entries.numbers],
+        "claims": [one | {"text": said[one["id"]], "block": where[one["id"]]} for one in entries.claims],
+        "blocks": blocks,
+    }
+
+
+def ledger_bytes(ledger: dict[str, Any]) -> bytes:
+    """The ledger as it is stored and fingerprinted: the same content, the same bytes."""
+    return (json.dumps(ledger, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
+
+
+def fingerprint(data: bytes) -> str:
+    """Sixteen digits of the SHA-256 of a ledger's bytes, in groups that can be read out.
+
+    >>> fingerprint(b"")
+    'E3B0-C442-98FC-1C14'
+    """
+    digest = sha256(data).hexdigest()[:16].upper()
+    return "-".join(digest[at : at + 4] for at in range(0, 16, 4))
+
+
+def shown_again(entry: dict[str, Any], language: Language) -> str:
+    """What a ledger's number must look like by its raw value and rounding rule."""
+    rule, value = entry["rule"], entry["value"]
+    if "below" in rule:
+        return f"< {number(rule['below'], len(str(rule['below'])) - 2, language)}" if value < rule["below"] else ""
+    if rule.get("plain"):
+        return str(value)
+    return number(value, rule["decimals"], language, sign=rule["sign"])
+
+
+def _walk(blocks: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Inlines of a tree's blocks with what they are: heading, text, cell, caption."""
+    for block in blocks:
+        kind, content = block["t"], block.get("c")
+        if kind == "Header":
+            yield "heading", content[2]
+        elif kind in ("Para", "Plain"):
+            yield "text", content
+        elif kind == "LineBlock":
+            for line in content:
+                yield "text", line
+        elif kind == "Div":
+            yield from _walk(content[1])
+        elif kind == "BlockQuote":
+            yield from _walk(content)
+        elif kind == "BulletList":
+            for item in content:
+                yield from _walk(item)
+        elif kind == "OrderedList":
+            for item in content[1]:
+                yield from _walk(item)
+        elif kind == "DefinitionList":
+            for term, meanings in content:
+                yield "text", term
+                for meaning in meanings:
+                    yield from _walk(meaning)
+        elif kind == "Figure":
+            for _, inlines in _walk(content[1][1]):
+                yield "caption", inlines
+        elif kind == "Table":
+            yield from _walk_table(content)
+
+
+def _walk_table(content: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    _, caption, _, head, bodies, foot = content
+    for _, inlines in _walk(caption[1]):
+        yield "caption", inlines
+    rows = [*head[1], *(row for body in bodies for row in (*body[2], *body[3])), *foot[1]]
+    for row in rows:
+        for cell in row[1]:
+            for _, inlines in _walk(cell[4]):
+                yield "cell", inlines
+
+
+_SPACES = ("Space", "SoftBreak", "LineBreak")
+
+
+def _words(inlines: list[Any]) -> Iterator[str]:
+    for inline in inlines:
+        kind, content = inline["t"], inline.get("c")
+        if kind == "Str":
+            yield content
+        elif kind in _SPACES:
+            yield " "
+        elif kind in ("Code", "Math"):
+            yield content[1]
+        elif kind == "Quoted":
+            marks = "‘’" if content[0]["t"] == "SingleQuote" else "“”"
+            yield marks[0] + "".join(_words(content[1])) + marks[1]
+        elif kind in ("Span", "Link", "Cite"):
+            yield from _words(content[1])
+        elif kind not in ("Image", "Note", "RawInline"):
+            yield from _words(content)
+
+
+def _ids(inlines: list[Any]) -> Iterator[tuple[str, str]]:
+    """Ids of numbers and claims in inlines, and the words they hold."""
+    for inline in inlines:
+        kind, content = inline["t"], inline.get("c")
+        if kind == "Span" and set(content[0][1]) & {"number", "claim"}:
+            yield content[0][0], " ".join("".join(_words(content[1])).split())
+        if kind in ("Span", "Link", "Cite", "Quoted"):
+            yield from _ids(content[1])
+        elif isinstance(content, list) and kind not in ("Code", "Math", "Image", "Note", "RawInline"):
+            yield from _ids(content)

@@ -1,0 +1,128 @@
+"""What a reader of a document sees is read, and nothing else; foreign files are refused with their name."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from evalkit.delivered import MOST_BYTES, read_blocks
+from evalkit.errors import DataError
+
+SPACES = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" '
+)
+
+
+def docx(body, **others):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as package:
+        package.writestr("word/document.xml", f"<w:document {SPACES}><w:body>{body}</w:body></w:document>")
+        for name, text in others.items():
+            package.writestr(f"word/{name}.xml", text.replace("SPACES", SPACES))
+    return out.getvalue()
+
+
+def run(words, marks=""):
+    return f'<w:r>{marks}<w:t xml:space="preserve">{words}</w:t></w:r>'
+
+
+BOX = "<w:p>" + run("trong khung 5") + "</w:p>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "texts"),
+    [
+        (run("tăng ") + run("3,") + run("2\u00a0%"), ["tăng 3,2 %"]),
+        (run("−2,5") + "<w:r><w:tab/></w:r>" + run("«a»"), ['-2,5 "a"']),
+        (run("hài") + "<w:r><w:softHyphen/></w:r>" + run(" lo\u0300ng"), ["hài lòng"]),
+        ("<w:del><w:r><w:delText>3</w:delText></w:r></w:del><w:ins>" + run("4") + "</w:ins>", ["4"]),
+        ("<w:moveFrom>" + run("3") + "</w:moveFrom><w:moveTo>" + run("3 và") + "</w:moveTo>", ["3 và"]),
+        (run("thấy") + run(" ẩn", "<w:rPr><w:vanish/></w:rPr>"), ["thấy"]),
+        (run("rõ", '<w:rPr><w:vanish w:val="0"/></w:rPr>'), ["rõ"]),
+        (
+            "<w:r><w:instrText>SEQ Bảng</w:instrText></w:r><w:hyperlink>" + run("Bảng 1") + "</w:hyperlink>",
+            ["Bảng 1"],
+        ),
+        ("<w:sdt><w:sdtContent>" + run("trong ô nhập 7") + "</w:sdtContent></w:sdt>", ["trong ô nhập 7"]),
+        (run("a ") + "<m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath>" + run("b"), ["a b"]),
+        (
+            f"<w:r><mc:AlternateContent><mc:Choice><w:txbxContent>{BOX}</w:txbxContent></mc:Choice>"
+            f"<mc:Fallback><w:pict><w:txbxContent>{BOX}</w:txbxContent></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+            + run("ngoài"),
+            ["ngoài", "trong khung 5"],
+        ),
+        (run("chữ") + '<w:r><w:footnoteReference w:id="2"/></w:r>', ["chữ", "chú thích 9"]),
+    ],
+)
+def test_what_word_shows_is_read(inside, texts):
+    notes = f'<w:footnotes SPACES><w:footnote w:id="2"><w:p>{run("chú thích 9")}</w:p></w:footnote></w:footnotes>'
+    assert [piece.text for piece in read_blocks(docx(f"<w:p>{inside}</w:p>", footnotes=notes), "docx")] == texts
+
+
+def test_headings_pages_and_nested_tables():
+    styles = '<w:styles SPACES><w:style w:styleId="u1"><w:name w:val="heading 1"/></w:style></w:styles>'
+    cell = "<w:tc><w:p>{}</w:p></w:tc>"
+    inner = f"<w:tbl><w:tr>{cell.format(run('2'))}</w:tr></w:tbl>"
+    table = f"<w:tbl><w:tr>{cell.format(run('A'))}<w:tc>{inner}<w:p/></w:tc>{cell.format('')}</w:tr></w:tbl>"
+    body = (
+        f'<w:p><w:pPr><w:pStyle w:val="u1"/></w:pPr>{run("Kết quả")}</w:p><w:p><w:r><w:lastRenderedPageBreak/></w:r>'
+    )
+    heading, text, row = read_blocks(docx(body + run("1") + "</w:p>" + table, styles=styles), "docx")
+    assert (heading.kind, heading.page, text.under, text.page) == ("heading", 1, "Kết quả", 2)
+    assert (row.kind, row.cells, row.table) == ("row", ("A", "2", ""), 1)
+
+
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        ("<p>a <b>3,2</b>&nbsp;%<br>b</p>c", ["a 3,2 % b", "c"]),
+        ("<nav>1. Mục lục</nav><script>9</script><style>9</style><p hidden>8</p><p>x</p>", ["x"]),
+        ('<p>a<span style="display: none">7</span>b</p>', ["ab"]),
+        ("<ul><li>một</li><li>hai<p>ba</p></li></ul>", ["một", "hai", "ba"]),
+        ("<table><caption>Bảng</caption><tr><th>a</th><td>1</td></tr></table>", ["Bảng", "a | 1"]),
+        (
+            '<figure><img alt="cột" src="data:image/png;base64,AAAA"><figcaption>Hình</figcaption></figure>',
+            ["cột", "Hình"],
+        ),
+    ],
+)
+def test_what_a_browser_shows_is_read(page, texts):
+    assert [piece.text for piece in read_blocks(page.encode(), "html")] == texts
+
+
+def test_a_picture_elsewhere_has_no_digest():
+    assert read_blocks(b'<img alt="a" src="https://example.org/a.png">', "html")[0].digests == ("",)
+
+
+ENTITY = '<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/hostname">]>'
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b"", "docx"), (b"PK\x03\x04 nonsense", "docx"), (b"", "html"), (b"%PDF-1.7 nonsense", "pdf"), (b"abc", "pdf")],
+)
+def test_a_file_that_is_no_document_is_refused(data, kind):
+    with pytest.raises(DataError) as caught:
+        read_blocks(data, kind, file="bao-cao.x")
+    assert "bao-cao.x" in caught.value.message("vi")
+
+
+def test_a_package_that_unpacks_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr("evalkit.delivered.MOST_BYTES", 100)
+    with pytest.raises(DataError, match="100"):
+        read_blocks(docx(f"<w:p>{run('a' * 200)}</w:p>"), "docx", file="a.docx")
+    assert MOST_BYTES > 10**8
+
+
+def test_no_entity_is_followed():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as package:
+        package.writestr(
+            "word/document.xml",
+            f"{ENTITY}<w:document {SPACES}><w:body><w:p>{run('a&e;')}</w:p></w:body></w:document>",
+        )
+    assert [piece.text for piece in read_blocks(out.getvalue(), "docx")] in ([], ["a"])
