@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from evalkit.chance import generator
+
 RESAMPLES = 2_000
 MOST_UNDEFINED = 0.05  # resamples without a value, above which an interval would speak of the others only
 
@@ -150,7 +152,7 @@ def _drawn(units: int, seed: int) -> NDArray[np.int64]:
     """How often each thing was drawn in each resample."""
     if not units:
         return np.zeros((1, 0), dtype=np.int64)
-    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
+    return generator(seed).multinomial(units, np.full(units, 1 / units), size=RESAMPLES)
 
 
 def _coded(codes: ArrayLike) -> Floats:

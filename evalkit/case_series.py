@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
 from evalkit.cases import NEVER, Cases, Definition, Reporting
+from evalkit.chance import generator
 from evalkit.effects import make_effects, with_intervals
 from evalkit.study import Study
 from evalkit.units import compare_units
@@ -392,7 +393,7 @@ def _fit(y: Floats, design: Floats) -> tuple[Floats, Floats, float]:
 @lru_cache(maxsize=16)
 def _null(before: int, after: int) -> tuple[Floats, Floats]:
     """Of series without any change: |t| of level and slope, (len(RHO), DRAWS, 2), and estimated autocorrelations."""
-    design, rng = _design(before, after), np.random.default_rng(SEED)
+    design, rng = _design(before, after), generator(SEED)
     statistics, rhos = np.empty((len(RHO), DRAWS, 2)), np.empty((len(RHO), DRAWS))
     for at, rho in enumerate(RHO):
         noise = rng.standard_normal((DRAWS, before + after + 50))

@@ -131,21 +131,36 @@ def run(
 
 @app.command()
 def verify(
-    report: Annotated[Path, typer.Argument(help="Thư mục báo cáo / report folder", show_default=False)],
+    report: Annotated[Path, typer.Argument(help="Thư mục báo cáo, tệp báo cáo hoặc bundle.zip", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="Thư mục khảo sát / study folder", show_default=False)] = None,
+    fingerprint: Annotated[str, typer.Option(help="Dấu vân tay trên bìa, trong biên bản / as in the minutes")] = "",
+    no_run: Annotated[bool, typer.Option("--no-run", help="Không tính lại / compute nothing again")] = False,
+    output: Annotated[Path | None, typer.Option(help="Thư mục ghi kết luận / folder of the verdict")] = None,
     language: Speech = "",
 ) -> None:
-    """Tính lại từ dữ liệu thô và so sánh / compute again from raw and compare."""
+    """Kiểm tra báo cáo và tính lại từ dữ liệu gốc / check a report and compute it again from raw."""
+    from rich.progress import Progress
+
+    from evalkit.verdicts import in_words, write_verdict
     from evalkit.verification import report_language, verify
 
-    with _told(None, language or report_language(report)) as speech:
-        different, count = verify(report)
-        if len(different):
-            print(text("verify_differs", speech, count=len(different)))
-            titles = {side: text(f"verify_{side}", speech) for side in ("first", "second")}
-            different = different.sort_values("column", key=lambda column: column != "estimate", kind="stable")
-            print(different.head(20).rename(columns=titles).to_string(index=False))
-            raise typer.Exit(1)
-        print(text("verify_same", speech, count=count))
+    with _told(None, language or report_language(report), code=2) as speech:
+        if not no_run:
+            print(text("verify_runs", speech))
+        with Progress(disable=not sys.stderr.isatty(), transient=True) as bar:
+            task = bar.add_task(text("run_progress", speech, name=report.name))
+            verdict = verify(
+                report,
+                data=data,
+                recompute=not no_run,
+                known_fingerprint=fingerprint,
+                progress=partial(bar.update, task),
+            )
+        print(in_words(verdict, speech))
+        if folder := output or (report if report.is_dir() else None):
+            for path in write_verdict(verdict, folder, speech):
+                print(text("verify_written", speech, path=path))
+        raise typer.Exit(0 if verdict.holds else 1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -160,8 +175,8 @@ def lab(context: typer.Context) -> None:
 
 
 @contextmanager
-def _told(folder: Path | None, language: str = "") -> Any:
-    """The language to speak; problems are printed in it and end the command with exit code 1."""
+def _told(folder: Path | None, language: str = "", *, code: int = 1) -> Any:
+    """The language to speak; problems are printed in it and end the command with an exit code."""
     speech = _speech(folder, language)
     try:
         yield speech
@@ -169,7 +184,7 @@ def _told(folder: Path | None, language: str = "") -> Any:
         if len(error.problems) > 1:
             print(text("check_problems", speech, count=len(error.problems)), file=sys.stderr)
         print(error.message(speech), file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(code) from None
     except KeyboardInterrupt:
         print(text("interrupted", speech), file=sys.stderr)
         raise typer.Exit(130) from None

@@ -55,8 +55,8 @@ def read_blocks(data: bytes, kind: Literal["docx", "html", "pdf"], *, file: str 
     """What a delivered document says, in its order, in the form in which re-saved text is equal.
 
     Results of fields, accepted and proposed insertions, text boxes, links and footnotes are read; deleted and hidden
-    text, page headers and formulas are not. Of a pdf the words of each page are read, without lines that stand on
-    most pages; its pictures are not.
+    text, lists of contents, page headers and formulas are not. Of a pdf the words of each page are read, without
+    running titles; its pictures are not.
 
     data: the bytes of the file. file: its name for messages.
     Raises DataError where the file is no such document or is too large when unpacked.
@@ -66,8 +66,8 @@ def read_blocks(data: bytes, kind: Literal["docx", "html", "pdf"], *, file: str 
     """
     try:
         return _placed({"docx": _docx, "html": _html, "pdf": _pdf}[kind](data))
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(replace(problem, file=file or kind) for problem in error.problems) from None
     except Exception as error:  # the parsers of three formats raise what they like on files that are not theirs
         raise DataError(
             [Problem(file or kind, "document_unreadable", {"kind": kind, "found": str(error)})]
@@ -113,23 +113,22 @@ def _docx(data: bytes) -> Iterator[Piece]:
         and (target := posixpath.normpath(posixpath.join("word", link.get("Target")))) in names
         and link.get("Type", "").endswith("/image")
     }
-    headings = {
-        style.get(_W + "styleId")
+    styles = {
+        style.get(_W + "styleId"): name.get(_W + "val", "").casefold()
         for style in part("word/styles.xml").iter(_W + "style")
         if (name := style.find(_W + "name")) is not None
-        and re.match(r"heading \d", name.get(_W + "val", ""), re.IGNORECASE)
     }
     notes = {note.get(_W + "id"): note for note in part("word/footnotes.xml").iter(_W + "footnote")}
     document = etree.fromstring(package.read("word/document.xml"), etree.XMLParser(resolve_entities=False))
-    reader = _Docx(media, headings, notes, next(document.iter(_W + "lastRenderedPageBreak"), None) is not None)
+    reader = _Docx(media, styles, notes, next(document.iter(_W + "lastRenderedPageBreak"), None) is not None)
     return reader.pieces(document)
 
 
 class _Docx:
     """Walks through the body of a Word document."""
 
-    def __init__(self, media: dict[str, str], headings: set[str], notes: dict[str, Any], paged: bool) -> None:
-        self.media, self.headings, self.notes = media, headings, notes
+    def __init__(self, media: dict[str, str], styles: dict[str, str], notes: dict[str, Any], paged: bool) -> None:
+        self.media, self.styles, self.notes = media, styles, notes
         self.page = 1 if paged else None
         self.tables = 0
 
@@ -160,10 +159,12 @@ class _Docx:
         after: list[Piece] = []
         self.walk(paragraph, words, after)
         style = paragraph.find(f"{_W}pPr/{_W}pStyle")
-        heading = style is not None and style.get(_W + "val") in self.headings
+        name = self.styles.get(style.get(_W + "val"), "") if style is not None else ""
+        if _CONTENTS.match(name):
+            return
         pictures = [piece for piece in after if piece.kind == "picture"]
         yield from pictures
-        yield Piece("heading" if heading else "paragraph", ("".join(words),), page=self.page)
+        yield Piece("heading" if name.startswith("heading ") else "paragraph", ("".join(words),), page=self.page)
         yield from (piece for piece in after if piece.kind != "picture")
 
     def walk(self, element: Any, words: list[str], after: list[Piece]) -> None:
@@ -196,6 +197,7 @@ class _Docx:
             yield Piece("picture", (alt,), page=self.page, digests=tuple(self.media.get(i, "") for i in links))
 
 
+_CONTENTS = re.compile(r"toc \d|table of figures")
 _BLIPS = ("blip", "svgBlip", "imagedata")
 
 
@@ -288,17 +290,20 @@ def _pdf(data: bytes) -> Iterator[Piece]:
     from pypdf import PdfReader
 
     pages = [_lines(page) for page in PdfReader(io.BytesIO(data)).pages]
-    # A running title stands on most pages, a page number is its first or last line.
-    seen = Counter(line for page in pages for line in {normal_words(line) for line in (*page[:2], *page[-2:])})
-    running = {line for line, count in seen.items() if len(pages) > 2 and count > len(pages) / 2}
-    for number, lines in enumerate(pages, start=1):
-        last = len(lines) - 1
-        kept = [
-            line
-            for at, line in enumerate(lines)
-            if normal_words(line) not in running and not (at in (0, last) and line.strip() == str(number))
-        ]
-        yield Piece("page", (re.sub(r"(\w)(?:\xad|\u2010)\n(?=\w)", r"\1", "\n".join(kept)),), page=number)
+    # A running title stands near the edge of most pages, with a number that counts them or without.
+    edges = [{*lines[:2], *lines[-2:]} for lines in pages]
+    seen = Counter(key for at, edge in enumerate(edges) for key in set().union(*(_running(e, at) for e in edge)))
+    often = {key for key, count in seen.items() if count > max(len(pages) / 2, 1)}
+    for at, (lines, edge) in enumerate(zip(pages, edges, strict=True)):
+        kept = [line for line in lines if line not in edge or not _running(line, at) & often]
+        words = re.sub(r"(\w)(?:\xad|\u2010)\n(?=\w)", r"\1", "\n".join(kept))
+        yield Piece("page", (words,), page=at + 1)
+
+
+def _running(line: str, page: int) -> set[str]:
+    """What is equal in a running title on all pages: the line, or it with numbers counted from the page's."""
+    counted = re.sub(r"\d{1,4}", lambda found: f"#{int(found[0]) - page}", line)
+    return {normal_words(counted)} | ({normal_words(line)} if re.search(r"[^\W\d]", line) else set())
 
 
 _GLUED = re.compile(r"\w\d|\d\w")  # no space between two texts set apart, one of them a number

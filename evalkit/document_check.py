@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import chain
 from typing import Any
 
 from evalkit.delivered import Piece, normal_words
+from evalkit.errors import DataError, Problem
 from evalkit.language import Language, text
 
 FAILS = ("number", "claim", "missing", "picture")
@@ -24,7 +25,7 @@ _TOKEN = re.compile(
 _AROUND = "<>≤≥≈±~+-%‰"
 _NUMBERING = re.compile(r"^(?:\w+ (?:\w+ )?)?[\dA-Z]+(?:\.\d+)*[.:]?\s+(?=\S)")
 _PAGE = re.compile(r"[\s.]+\d+$")
-_NUMBERED = re.compile(r"(?:\w+ ){0,2}[\dA-Z]+(?:\.\d+)*(?: [.:])?")  # «Bảng 3 :», «2.1», a page number
+_NUMBERED = re.compile(r"[.:]? ?(?:(?:\w+ ){0,2}[\dA-Z]+(?:\.\d+)*)?(?: ?[.:])?")  # «Bảng 3 :», «2.1», a page number
 _LEADERS = re.compile(r"(?: ?\. \.)+(?: \.)?(?: \d+)?")  # the dots of a list of contents, and the page they lead to
 _PDF_ANCHOR = 4  # words in a row that stand once in both
 _PDF_GAP = 3_000  # words, above which a gap is aligned by its rarer words only
@@ -58,14 +59,19 @@ class Difference:
         >>> Difference("number", "3,2", "4,2", under="Kết quả", page=5).message("en")
         'page 5, under “Kết quả”: the number was changed after the run: 3,2 → 4,2.'
         """
-        place = [text("document_page", language, page=self.page)] if self.page else []
-        place += [text("document_under", language, heading=_short(self.under))] if self.under else []
         shown = {"old": _short(self.old) or "–", "new": _short(self.new) or "–"}
         known = {("picture", True): "picture_swapped", ("prose", False): "prose_removed"}
         line = text(f"document_{known.get((self.kind, bool(self.new)), self.kind)}", language, **shown)
         if self.passage and self.passage not in (self.old, self.new):
             line += " " + text("document_passage", language, passage=_short(self.passage))
-        return ": ".join([", ".join(place), line] if place else [line])
+        place = self.place(language)
+        return f"{place}: {line}" if place else line
+
+    def place(self, language: Language) -> str:
+        """Where it stands: page and heading as far as they are known."""
+        place = [text("document_page", language, page=self.page)] if self.page else []
+        place += [text("document_under", language, heading=_short(self.under))] if self.under else []
+        return ", ".join(place)
 
 
 def compare(pieces: Sequence[Piece], ledger: dict[str, Any]) -> list[Difference]:
@@ -76,14 +82,18 @@ def compare(pieces: Sequence[Piece], ledger: dict[str, Any]) -> list[Difference]
     In a pdf the words are compared as one stream; pictures and text alternatives are not compared.
 
     pieces: from `delivered.read_blocks`. ledger: with `blocks`, `numbers`, `claims` and `pictures`; those of `blocks`
-        that are cells say their `table` and `row`.
+        that are cells say their `table`, `row` and `column`.
+    Raises DataError where the ledger is no such thing.
 
     >>> ledger = {"blocks": [{"id": "b1", "kind": "text", "text": "Tăng 3,2 điểm.", "numbers": ["n1"]}],
     ...           "numbers": [{"id": "n1", "shown": "3,2"}], "claims": [], "pictures": []}
     >>> [(d.kind, d.old, d.new) for d in compare([Piece("paragraph", ("Tăng 3,7 điểm.",))], ledger)]
     [('number', '3,2', '3,7')]
     """
-    units = _units(ledger)
+    try:
+        units = _units(ledger)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DataError([Problem("ledger.json", "document_ledger", {"found": repr(error)})]) from error
     if any(piece.kind == "page" for piece in pieces):
         found = list(_stream(units, pieces))
     else:
@@ -124,20 +134,23 @@ def _units(ledger: dict[str, Any]) -> list[_Unit]:
     for claim in ledger["claims"]:
         claims[claim["block"]].append((claim["id"], claim["text"]))
     units: list[_Unit] = []
-    row = None
-    for at, block in enumerate(ledger["blocks"]):
-        here = (block.get("table"), block.get("row", at)) if block["kind"] == "cell" else None
-        if here is None or here != row:
-            units.append(
-                _Unit("row" if here else block["kind"], under=block.get("under", ""), table=here and here[0])
-            )
-        row = here
-        unit = units[-1]
+    last = None
+    for block in filter(lambda block: block["text"], ledger["blocks"]):
+        row = (block["table"], block["row"]) if block["kind"] == "cell" else None
+        if row is None or row != last:
+            kind = "row" if row else block["kind"]
+            units.append(_Unit(kind, under=block.get("under", ""), table=row and row[0]))
+        last, unit = row, units[-1]
+        column = block["column"] if row else 0
+        while len(unit.cells) <= column:
+            unit.cells.append("")
+            unit.numbers.append([])
+            unit.claims.append([])
         unit.ids.append(block["id"])
-        unit.cells.append(normal_words(block["text"]))
-        unit.numbers.append([(key, normal_words(shown[key])) for key in block.get("numbers", ())])
-        unit.claims.append([(key, normal_words(words)) for key, words in claims[block["id"]]])
-    return [unit for unit in units if any(unit.cells)]
+        unit.cells[column] = normal_words(f"{unit.cells[column]} {block['text']}")
+        unit.numbers[column] += [(key, normal_words(shown[key])) for key in block.get("numbers", ())]
+        unit.claims[column] += [(key, normal_words(words)) for key, words in claims[block["id"]]]
+    return units
 
 
 _Bound = list[tuple[str, str]]
@@ -153,9 +166,7 @@ class _Comparison:
     """Passages of the ledger and pieces of the document: who is whom, and what differs between them."""
 
     def __init__(self, units: list[_Unit], pieces: list[Piece], ledger: dict[str, Any]) -> None:
-        if not any("" in unit.cells for unit in units if unit.kind == "row"):  # the ledger leaves empty cells out
-            full = [(piece, tuple(filter(None, piece.cells))) for piece in pieces]
-            pieces = [Piece(p.kind, cells, p.under, p.page, p.table, p.digests) for p, cells in full]
+        pieces = [replace(piece, cells=_trimmed(piece.cells)) for piece in pieces]
         self.units, self.pieces, self.ledger = units, pieces, ledger
         self.old = [_key(unit.kind, unit.cells) for unit in units]
         known = set(self.old)
@@ -313,16 +324,23 @@ class _Comparison:
         for table, at in first.items():
             caption = at - 1
             if caption in self.place and self.units[caption].kind == "caption" and ends[table]:
-                j = self.place[caption]
-                if j not in (min(ends[table]) - 1, max(ends[table]) + 1):
-                    other = self.pieces[min(ends[table]) - 1]
+                above, below = self.beside(min(ends[table]), -1), self.beside(max(ends[table]), 1)
+                if self.place[caption] not in (above, below):
+                    other = self.pieces[above]
                     self.note("number", self.units[caption].text, other.text, other)
+
+    def beside(self, j: int, step: int) -> int:
+        """The piece next to one, past what somebody wrote in between."""
+        j += step
+        while j in self.free and self.pieces[j].kind != "picture":
+            j += step
+        return j
 
     def pictures(self) -> None:
         """Each picture must be the one that was drawn, above or below its own caption."""
         name_of = {
             picture[key]: picture["name"]
-            for picture in self.ledger["pictures"]
+            for picture in self.ledger.get("pictures", ())
             for key in ("png_sha256", "svg_sha256")
             if picture.get(key)
         }
@@ -332,14 +350,14 @@ class _Comparison:
             if piece.kind == "picture"
         }
         unit_of = {key: i for i, unit in enumerate(self.units) for key in unit.ids}
-        for picture in self.ledger["pictures"]:
+        for picture in self.ledger.get("pictures", ()):
             name, i = picture["name"], unit_of.get(picture.get("block"))
             at = self.place.get(i) if i is not None else None
             if at is None:
                 if name not in names.values():
                     self.note("missing", name, "", None)
                 continue
-            above, below = names.get(at - 1), names.get(at + 1)
+            above, below = names.get(self.beside(at, -1)), names.get(self.beside(at, 1))
             if name in (above, below):
                 continue
             if above is None and name not in names.values():
@@ -453,9 +471,11 @@ def _stream(units: list[_Unit], pieces: Sequence[Piece]) -> Iterator[Difference]
             if kind != "added" or equal < last - first:  # else only a numbering stands between
                 yield Difference(kind, was, became, unit.text, ids=ids, **where)
     known = " ".join(old)
-    for kind, _, _, j1, j2 in edits:
+    front = next((starts[at] for at, unit in enumerate(units) if unit.kind != "heading"), 0)
+    for kind, i1, _, j1, j2 in edits:
         words = _LEADERS.sub("", " ".join(new[j1:j2]))
-        if kind == "insert" and j1 and not _NUMBERED.fullmatch(words) and _numerals(words) and words not in known:
+        own = kind == "insert" and i1 > front and not _NUMBERED.fullmatch(words) and _numerals(words)
+        if own and words not in known:  # the head of a table is said again on its next page
             yield Difference("added", "", words, page=after[j1][1])
 
 
@@ -561,6 +581,12 @@ def _piece_key(piece: Piece, known: set[str]) -> str:
         bare = _key(piece.kind, [_NUMBERING.sub("", piece.text, count=1)])
         return bare if bare in known else key
     return key
+
+
+def _trimmed(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Cells without the empty ones at the end, which a ledger does not know."""
+    full = [at for at, cell in enumerate(cells, start=1) if cell]
+    return cells[: max(full, default=0)]
 
 
 def _sort(kind: str) -> str:

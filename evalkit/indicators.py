@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from evalkit.codebook import MISSING_KINDS, Codebook, Scale, Variable
+from evalkit.codebook import DESIGN_COLUMNS, MISSING_KINDS, Codebook, Scale, Variable
 from evalkit.declaration import IndexNode, Node, TreeNode
 from evalkit.indices import AREA_YEAR, Definition
-from evalkit.study import ANSWERS, DESIGN_COLUMNS, Index
+from evalkit.study import ANSWERS, Index
 
 FINDINGS = ("follows", "differs", "parts_missing", "not_published", "outside_validity")
 VERDICTS = ("met", "not_met", "undecided")

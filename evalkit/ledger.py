@@ -46,7 +46,7 @@ def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
     """
     found: list[dict[str, Any]] = []
     under = ""
-    for kind, inlines in _walk(tree["blocks"]):
+    for kind, inlines, place in _walk(tree["blocks"]):
         text = " ".join("".join(_words(inlines)).split())
         if not text:
             continue
@@ -61,21 +61,32 @@ def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
                 "numbers": [name for name, _ in held if name.startswith("n")],
                 "claims": [name for name, _ in held if name.startswith("c")],
                 "under": under,
+                **place,
             }
         )
     return found
 
 
-def make_ledger(tree: dict[str, Any], entries: Entries, **about: Any) -> dict[str, Any]:
-    """The ledger of a document: what `about` says of study and software, its numbers, claims and passages."""
-    blocks = passages(tree)
+def make_ledger(
+    tree: dict[str, Any], entries: Entries, pictures: list[dict[str, Any]], **about: Any
+) -> dict[str, Any]:
+    """The ledger of a document: what `about` says of study and software; its numbers, claims, passages, pictures."""
+    alts = {one["name"]: one["alt"] for one in pictures}
+    blocks = []
+    for block in passages(tree):
+        if "figure" in block and block["kind"] == "caption":  # the picture and its words stand above its caption
+            alt = {"id": f"a{block['id'][1:]}", "kind": "alt", "text": " ".join(alts[block["figure"]].split())}
+            blocks.append(alt | {"numbers": [], "claims": [], "under": block["under"]})
+        blocks.append(block)
     where = {name: block["id"] for block in blocks for name in (*block["numbers"], *block["claims"])}
-    said = {name: words for _, inlines in _walk(tree["blocks"]) for name, words in _ids(inlines)}
+    captions = {block["figure"]: block["id"] for block in blocks if "figure" in block}
+    said = {name: words for _, inlines, _ in _walk(tree["blocks"]) for name, words in _ids(inlines)}
     return {
         **about,
         "numbers": [one | {"block": where[one["id"]]} for one in entries.numbers],
         "claims": [one | {"text": said[one["id"]], "block": where[one["id"]]} for one in entries.claims],
         "blocks": blocks,
+        "pictures": [one | {"block": captions.get(one["name"])} for one in pictures],
     }
 
 
@@ -104,48 +115,45 @@ def shown_again(entry: dict[str, Any], language: Language) -> str:
     return number(value, rule["decimals"], language, sign=rule["sign"])
 
 
-def _walk(blocks: list[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Inlines of a tree's blocks with what they are: heading, text, cell, caption."""
+_Passage = tuple[str, list[Any], dict[str, Any]]
+
+
+def _walk(blocks: list[Any], kind: str = "text", place: dict[str, Any] | None = None) -> Iterator[_Passage]:
+    """Inlines of a tree's blocks, what they are (heading, text, cell, caption), and of which table or figure."""
+    place = place or {}
     for block in blocks:
-        kind, content = block["t"], block.get("c")
-        if kind == "Header":
-            yield "heading", content[2]
-        elif kind in ("Para", "Plain"):
-            yield "text", content
-        elif kind == "LineBlock":
-            for line in content:
-                yield "text", line
-        elif kind == "Div":
-            yield from _walk(content[1])
-        elif kind == "BlockQuote":
-            yield from _walk(content)
-        elif kind == "BulletList":
-            for item in content:
-                yield from _walk(item)
-        elif kind == "OrderedList":
-            for item in content[1]:
-                yield from _walk(item)
-        elif kind == "DefinitionList":
-            for term, meanings in content:
-                yield "text", term
-                for meaning in meanings:
-                    yield from _walk(meaning)
-        elif kind == "Figure":
-            for _, inlines in _walk(content[1][1]):
-                yield "caption", inlines
-        elif kind == "Table":
-            yield from _walk_table(content)
+        content = block.get("c")
+        match block["t"]:
+            case "Header":
+                yield "heading", content[2], place
+            case "Para" | "Plain":
+                yield kind, content, place
+            case "LineBlock":
+                for line in content:
+                    yield kind, line, place
+            case "Div" | "OrderedList" | "BulletList" | "BlockQuote" as name:
+                inner = content if name in ("BulletList", "BlockQuote") else content[1]
+                for item in inner if name.endswith("List") else [inner]:
+                    yield from _walk(item, kind, place)
+            case "DefinitionList":
+                for term, meanings in content:
+                    yield kind, term, place
+                    for meaning in meanings:
+                        yield from _walk(meaning, kind, place)
+            case "Figure":
+                yield from _walk(content[1][1], "caption", {"figure": content[0][0].removeprefix("figure-")})
+            case "Table":
+                yield from _walk_table(content)
 
 
-def _walk_table(content: list[Any]) -> Iterator[tuple[str, list[Any]]]:
-    _, caption, _, head, bodies, foot = content
-    for _, inlines in _walk(caption[1]):
-        yield "caption", inlines
+def _walk_table(content: list[Any]) -> Iterator[_Passage]:
+    (name, *_), caption, _, head, bodies, foot = content
+    name = name.removeprefix("table-")
+    yield from _walk(caption[1], "caption", {"table": name})
     rows = [*head[1], *(row for body in bodies for row in (*body[2], *body[3])), *foot[1]]
-    for row in rows:
-        for cell in row[1]:
-            for _, inlines in _walk(cell[4]):
-                yield "cell", inlines
+    for at, row in enumerate(rows):
+        for column, cell in enumerate(row[1]):
+            yield from _walk(cell[4], "cell", {"table": name, "row": at, "column": column})
 
 
 _SPACES = ("Space", "SoftBreak", "LineBreak")
@@ -158,14 +166,14 @@ def _words(inlines: list[Any]) -> Iterator[str]:
             yield content
         elif kind in _SPACES:
             yield " "
-        elif kind in ("Code", "Math"):
+        elif kind == "Code":
             yield content[1]
         elif kind == "Quoted":
             marks = "‘’" if content[0]["t"] == "SingleQuote" else "“”"
             yield marks[0] + "".join(_words(content[1])) + marks[1]
         elif kind in ("Span", "Link", "Cite"):
             yield from _words(content[1])
-        elif kind not in ("Image", "Note", "RawInline"):
+        elif kind not in ("Image", "Math", "Note", "RawInline"):
             yield from _words(content)
 
 

@@ -36,7 +36,9 @@ def stray_numerals(words: str, spans: Iterable[Span], declared: Mapping[str, set
         if found[0] not in known:
             known[found[0]] = [place for one in declared.get(found[0], ()) for place in _places(one, words)]
         if not any(start <= found.start() and found.end() <= end for start, end in known[found[0]]):
-            strays.append(f"{words[max(found.start() - 30, 0) : found.start()]}▸{words[found.start() : found.end() + 20]}")
+            strays.append(
+                f"{words[max(found.start() - 30, 0) : found.start()]}▸{words[found.start() : found.end() + 20]}"
+            )
     return strays
 
 

@@ -78,7 +78,7 @@ class Paper:
             for kind in ("png", "svg"):
                 data = _rendered(figure, kind, 300)
                 self._save(f"figures/{file}.{kind}", data)
-                shown[kind] = sha256(data).hexdigest()
+                shown[f"{kind}_sha256"] = sha256(data).hexdigest()
         data = {"image/png": _rendered(figure, "png", 100), "text/plain": unmarked(title)}
         plt.close(figure)
         display(data, metadata={SHOWN: shown | {"caption": caption}}, raw=True)

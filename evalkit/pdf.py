@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from io import BytesIO
+from itertools import groupby
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -115,7 +116,7 @@ def _attachment(file: bytes, name: str) -> bytes | None:
 
 def _source(document: Document, blocks: list[Element]) -> bytes:
     """The whole as Typst's source. Everything that acts in it comes from the template or from `_marked`."""
-    tree = document.tree | {"meta": {}, "blocks": walk(_with_appendix(blocks), _marked)}
+    tree = document.tree | {"meta": {}, "blocks": walk(_boxed(_with_appendix(blocks)), _marked)}
     with as_file(files("evalkit") / "templates" / "report.typ") as template:
         return pandoc(
             json.dumps(tree).encode("utf-8"),
@@ -164,14 +165,35 @@ def _with_appendix(blocks: list[Element]) -> list[Element]:
     return blocks
 
 
+def _boxed(node: Any) -> Any:
+    """Each number in one box with the signs around it: no line ends in it, and its place is that of the box."""
+    if isinstance(node, dict):
+        return node | {"c": _boxed(node["c"])} if "c" in node else node
+    if not isinstance(node, list):
+        return node
+    boxed: list[Any] = []
+    for sticks, run in groupby(
+        node, lambda item: isinstance(item, dict) and (item.get("t") == "Str" or _is_number(item))
+    ):
+        items = list(run)
+        if sticks and any(map(_is_number, items)):
+            boxed += _between("#box[", items)
+        else:
+            boxed += map(_boxed, items)
+    return boxed
+
+
+def _is_number(element: Element) -> bool:
+    return element.get("t") == "Span" and bool(element["c"][0][0]) and "number" in element["c"][0][1]
+
+
 def _marked(element: Element) -> Element | list[Element]:
     """An element between the pieces of Typst that bind, describe or size it."""
     kind: str = element["t"]
     content: Any = element.get("c")
-    if kind == "Span" and content[0][0]:
-        for role in ("number", "claim"):
-            if role in content[0][1]:
-                return _between(f"#{role}({_quoted(content[0][0])})[", content[1])
+    if kind == "Span" and content[0][0] and (_is_number(element) or "claim" in content[0][1]):
+        role = "number" if _is_number(element) else "claim"
+        return _between(f"#{role}({_quoted(content[0][0])})[", content[1])
     if kind == "Image":
         alt = dict(content[0][2])["alt"]
         return _typst("RawInline", f"#image({_quoted(content[2][0])}, alt: {_quoted(alt)});")

@@ -120,4 +120,6 @@ def _told(along: Any, values: Any, axis: Any, language: Language) -> str:
     ticks = axis.get_majorticklocs()
     if not names or len(names) != len(ticks):
         return "; ".join(told)
-    return "; ".join(f"{names[int(np.abs(ticks - at).argmin())]} {value}" for at, value in zip(along, told, strict=True))
+    return "; ".join(
+        f"{names[int(np.abs(ticks - at).argmin())]} {value}" for at, value in zip(along, told, strict=True)
+    )

@@ -167,7 +167,9 @@ def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
         for answer in scale.answers:
             found = spelt_as[answer.code]
             if len(found):
-                examples = "; ".join(f"«{as_name(written)}»" for written in found.index[:4]) + (" …" if len(found) > 4 else "")
+                examples = "; ".join(f"«{as_name(written)}»" for written in found.index[:4]) + (
+                    " …" if len(found) > 4 else ""
+                )
                 count = number(found.sum(), 0, language)
                 if hidden[answer.code]:
                     count = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
@@ -230,7 +232,8 @@ def rules(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
             rows.append(
                 {
                     "question": plain(variable.labels[language] or variable.column),
-                    "rule": " · ".join(as_name(_in_titles(rule, study)) for rule in written) or text("rule_range", language),
+                    "rule": " · ".join(as_name(_in_titles(rule, study)) for rule in written)
+                    or text("rule_range", language),
                     "otherwise": text(f"otherwise_{variable.otherwise}", language),
                     "blanked": number(int(blanked.get(f"codebook.csv:{line}", 0)), 0, language),
                 }

@@ -19,6 +19,7 @@ from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
 from evalkit.licence import compares, licence
 from evalkit.paper import SHOWN, Paper
 from evalkit.parts import parts_of
+from evalkit.provenance import provenance
 from evalkit.study import Study
 
 __all__ = ["CHAPTERS", "Paper", "report_file", "run"]
@@ -67,19 +68,24 @@ def run(
     language = language or study.language
     target = Path(reports) / Path(folder).resolve().name
     with _replaced(target) as new:
-        wanted = [name for name, part in CHAPTERS.items() if part is None or part in parts_of(study)]
-        notebooks = execute(study, wanted, new, language, progress)
+        document = compose(study, new, language, progress)
         origin = {
             "study": relative_path(study.folder, target),
             "language": language,
             "allow_outside": allow_outside,
         }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
-        document = _document(study, new, notebooks, language)
-        (new / "ledger.json").write_bytes(document.ledger)
         for kind, data in written(document).items():
             (new / report_file(study, language, kind)).write_bytes(data)
     return target
+
+
+def compose(study: Study, output: Path, language: Language, progress: Callable[..., None] | None = None) -> Document:
+    """Run a study's notebooks in the folder `output`, and make of what they show one document with its ledger."""
+    wanted = [name for name, part in CHAPTERS.items() if part is None or part in parts_of(study)]
+    document = _document(study, output, execute(study, wanted, output, language, progress), language)
+    (output / "ledger.json").write_bytes(document.ledger)
+    return document
 
 
 def written(document: Document) -> dict[str, bytes]:
@@ -136,7 +142,10 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
     blocks, figures, strays = [], [], []
     for name, notebook in notebooks.items():
         for part in _parts(notebook, {language, *_traits(study)}):
-            strays += [f"{name}.ipynb [{part['cell']}] {stray}" for stray in part.get("strays", ())]
+            strays += [
+                Problem(f"{name}.ipynb", "numeral_stray", {"cell": part["cell"] + 1, "found": stray})
+                for stray in part.get("strays", ())
+            ]
             shown = part["caption"] if part["kind"] == "figure" else part["body"]
             source = entries.enter(shown, part.get("origins", []), name, part["cell"])
             if part["kind"] == "table":
@@ -146,14 +155,13 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
                 stem = f"figures/{part['name']}"
                 svg, png = ((output / f"{stem}.{kind}").read_bytes() for kind in ("svg", "png"))
                 pictures[part["name"]] = Picture(svg, png, part["alt"])
-                figures.append({key: part[key] for key in ("name", "svg", "png", "alt", "drawn")})
+                figures.append({key: part[key] for key in ("name", "svg_sha256", "png_sha256", "alt", "drawn")})
                 source = f"![{source}]({stem}.svg){{#figure-{part['name']}}}"
             blocks.append(source)
-    if strays:
-        raise RuntimeError("numerals without origin:\n" + "\n".join(strays))
+    raise_any(strays)
     tree = read_markdown("\n\n".join(blocks))
     about = {"study": study.folder.name, "language": language, "simulated": declared.simulated}
-    ledger = ledger_bytes(make_ledger(tree, entries, **about) | {"pictures": figures})
+    ledger = ledger_bytes(make_ledger(tree, entries, figures, **about, **provenance(study)))
     return Document(
         language=language,
         title=label(declared.title, language),

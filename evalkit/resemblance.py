@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from evalkit.chance import generator
+
 Floats = npt.NDArray[np.float64]
 BLOCK = 512  # forms compared with all others at once: 512 × 20,000 shares take 41 MB
 
@@ -140,7 +142,7 @@ def within_agreement(
     matrix = tuple(part.astype(float) for part in _indicators(codes))
     groups = int(group.max()) + 1 if len(group) else 0
     observed = _pair_share(matrix, group, groups)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     order = np.argsort(stratum, kind="stable")
     drawn = np.empty((permutations, groups))
     for turn in range(permutations):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from evalkit.codebook import Codebook, read_codebook
+from evalkit.codebook import DESIGN_COLUMNS, Codebook, read_codebook
 from evalkit.communes import check_units
 from evalkit.contents import CORRECTION_ACTIONS, CORRECTION_COLUMNS, Contents, text_contents
 from evalkit.declaration import Declaration, Node, Plan, Tree, TreeNode, Unit, Wave, parse
@@ -20,7 +20,6 @@ from evalkit.errors import DataError, Problem, nearest, raise_any
 from evalkit.language import Language
 from evalkit.rules import check_rules
 
-DESIGN_COLUMNS = ("row_id", "wave", "unit", "respondent", "interviewer", "cluster", "stratum", "weight")
 ANSWERS = "/answers"  # beside a pooled percentage stands, under this ending, how many answers it is of
 GROUPS = ("all", "pilot", "comparison")
 PERIODS = ("before", "after")

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse, stats
 
+from evalkit.chance import generator
+
 Floats = NDArray[np.float64]
 MOST_ASSIGNMENTS, MOST_SIGNS = 100_000, 14
 # Unit-level tests take all units as equally variable. Pilots up to this much noisier keep false alarms under .067
@@ -380,7 +382,7 @@ def wild_bootstrap(change: ArrayLike, pilot: ArrayLike, *, seed: int = 0) -> flo
     if min(treated.sum(), (~treated).sum()) < 2 or np.ptp(delta) <= 1e-12 * np.abs(delta).max():
         return nan
     if sampled := len(delta) > MOST_SIGNS:
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], (MOST_ASSIGNMENTS, len(delta)))
+        signs = generator(seed).choice([-1.0, 1.0], (MOST_ASSIGNMENTS, len(delta)))
     else:
         signs = np.array(list(product((1.0, -1.0), repeat=len(delta))))
 
@@ -426,7 +428,7 @@ def _assignments(count: int, pilots: int, seed: int) -> tuple[NDArray[np.int64],
     """Who would be a pilot (m, pilots), how many ways there are, and whether this is a sample of them."""
     assignments = comb(count, pilots)
     if sampled := assignments > MOST_ASSIGNMENTS:
-        order = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (MOST_ASSIGNMENTS, 1)), axis=1)
+        order = generator(seed).permuted(np.tile(np.arange(count), (MOST_ASSIGNMENTS, 1)), axis=1)
         return order[:, :pilots], assignments, sampled
     return np.array(list(combinations(range(count), pilots))), assignments, sampled
 

@@ -203,7 +203,6 @@ class Values:
         return shown(value, decimals, self.language, sign=effect["estimand"] in SIGNED)
 
 
-
 def titled(rows: list[dict[str, str]], language: Language) -> pd.DataFrame:
     """Rows with message keys as columns → a frame with titled columns."""
     frame = pd.DataFrame(rows)

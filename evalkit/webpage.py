@@ -58,7 +58,7 @@ def html(document: Document) -> str:
             f"--template={template}",
         ).decode("utf-8")
     # Not through pandoc, which would lay the ledger out anew; text of the report cannot hold this comment unescaped.
-    ledger = document.ledger.decode("utf-8")
+    ledger = document.ledger.decode("utf-8").replace("<", "\\u003c")
     page = page.replace("<!--ledger-->", f'<script type="application/json" id="ledger">{ledger}</script>')
     if read_ledger(page) != document.ledger:
         raise ValueError("the ledger does not survive in a page: it is no JSON of evalkit")

@@ -8,8 +8,16 @@ import openpyxl
 import pytest
 
 import evalkit as ek
+from evalkit.tracing import tracing
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def untraced():
+    """A paper that writes a report traces all numbers of its process, which here is that of many tests."""
+    with tracing(False):
+        yield
 
 STUDY = """\
 [study]

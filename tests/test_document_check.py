@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from matplotlib.image import imsave
 
 from evalkit.delivered import Piece, read_blocks
-from evalkit.document_check import compare
+from evalkit.document_check import FAILS, Difference, compare
 from evalkit.documents import pandoc, read_markdown
+from evalkit.errors import DataError
 from evalkit.language import LANGUAGES
 
 SOURCE = """
@@ -108,8 +109,9 @@ def ledger_of(tree):
             add("caption", content[1][1][0]["c"], under)
             rows = [*content[3][1], *(row for body in content[4] for row in body[3])]
             for at, row in enumerate(rows):
-                for cell in row[1]:
-                    add("cell", [i for p in cell[4] for i in p["c"]], under, table=content[0][0], row=at)
+                for column, cell in enumerate(row[1]):
+                    place = {"table": content[0][0], "row": at, "column": column}
+                    add("cell", [i for p in cell[4] for i in p["c"]], under, **place)
         elif block["t"] == "Figure":
             name = next(walk(content[2], "Image"))["c"][2][0].removeprefix("figures/").removesuffix(".svg")
             caption = add("caption", content[1][1][0]["c"], under)
@@ -283,6 +285,25 @@ def test_a_paragraph_cut_in_two(documents, change, fails):
     assert [d.kind for d in found if d.fails] == fails
 
 
+def joined(pieces, at):
+    both = Piece("paragraph", (f"{pieces[at].text} {pieces[at + 1].text}",), pieces[at].under)
+    return [*pieces[:at], both, *pieces[at + 2 :]]
+
+
+def test_two_paragraphs_joined(documents):
+    pieces = read_blocks(documents["docx"], "docx")
+    at = next(j for j, piece in enumerate(pieces) if "60,2" in piece.text)
+    assert not any(d.fails for d in compare(joined(pieces, at), LEDGER))
+    spoilt = [Piece(p.kind, tuple(c.replace("60,2", "60,7") for c in p.cells)) for p in joined(pieces, at)]
+    assert ("number", "60,2", "60,7") in [(d.kind, d.old, d.new) for d in compare(spoilt, LEDGER)]
+
+
+def test_a_new_paragraph_with_numbers_is_listed(documents):
+    new = "<w:p><w:r><w:t>Đã cấp 1.500 thẻ.</w:t></w:r></w:p>"
+    found = checked(edit(documents["docx"], "docx", lambda x: x.replace("<w:tbl>", new + "<w:tbl>", 1)), "docx")
+    assert [(d.kind, d.new, d.fails) for d in found] == [("added", "Đã cấp 1.500 thẻ.", False)]
+
+
 def pictures_changed(docx, change):
     entries = parts(docx)
     names = [name for name in sorted(entries) if name.startswith("word/media/")]
@@ -382,12 +403,18 @@ def test_libreoffice_may_save_it_again(documents, tmp_path):
     assert [(d.kind, d.old, d.new) for d in checked(again["spoilt"], "docx")] == [("number", "71,3", "71,8")]
 
 
+@pytest.mark.parametrize("spoil", [{"blocks": [{"id": "b1"}]}, {"numbers": "none"}, {"claims": [[]]}])
+def test_what_is_no_ledger_is_refused(spoil):
+    with pytest.raises(DataError, match=r"ledger\.json"):
+        compare([], LEDGER | spoil)
+
+
 def test_a_long_report_is_compared_quickly():
     rows = [(f"Chỉ tiêu {i}", str(i % 7), f"{i % 90},{i % 10}", "–", "0") for i in range(1000)]
-    cells = [(i, cell) for i, row in enumerate(rows) for cell in row]
+    cells = [(i, at, cell) for i, row in enumerate(rows) for at, cell in enumerate(row)]
     blocks = [
-        {"id": f"b{k}", "kind": "cell", "text": cell, "numbers": [], "table": i // 20, "row": i}
-        for k, (i, cell) in enumerate(cells)
+        {"id": f"b{k}", "kind": "cell", "text": cell, "numbers": [], "table": i // 20, "row": i, "column": at}
+        for k, (i, at, cell) in enumerate(cells)
     ]
     pieces = [Piece("row", row, table=i // 20) for i, row in enumerate(rows)]
     pieces = [p for i, p in enumerate(pieces) if i % 50] + [Piece("paragraph", ("Năm 2020.",))]
@@ -400,6 +427,13 @@ def test_messages_say_the_place_in_both_languages(documents):
     changed = edit(documents["docx"], "docx", lambda x: x.replace("71,3", "77,3"))
     vi, en = (checked(changed, "docx")[0].message(language) for language in LANGUAGES)
     assert "mục «Kết quả»" in vi and "71,3 → 77,3" in vi and "under “Kết quả”" in en and "Ngã Bảy" in en
+
+
+@pytest.mark.parametrize("kind", [*FAILS, "prose", "added", "moved"])
+@pytest.mark.parametrize("new", ["", "b"])
+def test_every_kind_has_its_words(kind, new):
+    texts = {Difference(kind, "a", new, page=7).message(language) for language in LANGUAGES}
+    assert len(texts) == 2 and all("7" in words for words in texts)
 
 
 def pdf_of(source, folder):

@@ -100,8 +100,9 @@ def test_the_cover_the_lists_the_headings_and_the_banner(file):
         assert said in pages[0]
     assert all("DỮ LIỆU MÔ PHỎNG" in page for page in pages)
     said = words(file)
-    for part in ("Mục lục", "Danh mục bảng", "Danh mục hình", "Bảng 1. Chênh lệch kép", 
-                 "Hình 1. Mức trước và sau", "xem Bảng 1, Hình 1.", "1 Tóm tắt", "1.1 Bỏ một cấp", "Phụ lục A Phiếu hỏi", "A.1 Người dân"):  # fmt: skip
+    for part in ("Mục lục", "Danh mục bảng", "Danh mục hình", "Bảng 1. Chênh lệch kép",
+                 "Hình 1. Mức trước và sau", "xem Bảng 1, Hình 1.", "1 Tóm tắt",
+                 "1.1 Bỏ một cấp", "Phụ lục A Phiếu hỏi", "A.1 Người dân"):  # fmt: skip
         assert part in said
     outline = [item.title for item in PdfReader(BytesIO(file)).outline if not isinstance(item, list)]
     assert "Lời cảm ơn" in outline and any("Tóm tắt" in title for title in outline)
@@ -201,3 +202,11 @@ def test_a_table_too_wide_for_the_page_is_turned_and_nothing_leaves_the_page():
     places = json.loads(PdfReader(BytesIO(file)).attachments["places.json"][0])
     assert len(places) == 960 and max(x for _, x, _ in places.values()) < 842 - 57 - 25
     assert all(said == f"1.234,{name.partition('x')[2]}" for name, (_, said) in read_numbers(file).items())
+
+
+def test_no_line_ends_between_a_number_and_its_signs():
+    source = " ".join(f"{'x' * (n % 7)} ([{n}]{{#s{n} .number}}%)" for n in range(400))
+    lines = [
+        line for page in PdfReader(BytesIO(pdf(made(source)))).pages for line in page.extract_text().splitlines()
+    ]
+    assert len(lines) > 30 and not any(line.startswith(("%", ")")) or line.rstrip().endswith("(") for line in lines)
