@@ -14,7 +14,7 @@ if not exist .venv\ready (
 set "STUDY=%~1"
 if not defined STUDY set "STUDY=data\nga-bay"
 .venv\Scripts\python -m evalkit run "%STUDY%" || goto :failed
-for %%I in ("%STUDY%") do start "" "reports\%%~nxI\report.html"
+for %%I in ("%STUDY%") do for %%F in ("reports\%%~nxI\report*.docx") do start "" "%%F"
 goto :eof
 
 :nopython

@@ -30,6 +30,7 @@ _ROOMS = (
     "case_tables",
     "cases",
     "claims",
+    "closing_tables",
     "cleaning",
     "comparability",
     "comparison",

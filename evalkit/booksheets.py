@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from types import UnionType
@@ -19,6 +19,14 @@ from evalkit.language import LANGUAGES, Language, catalogue, text
 
 FIRST_ROW = 3  # below the header and its explanations
 TABLES = ("codebook.csv", "scales.csv", "corrections.csv")
+# The lists of `[report]`, and the sheets that hold them, one entry a row.
+FORM_ROWS = {
+    "products": "san_pham",
+    "abbreviations": "viet_tat",
+    "references": "tai_lieu",
+    "recipients": "noi_nhan",
+}
+REFERENCE = "reference"
 _FIGURES = ("minimum", "maximum", "code", "reverse")
 _SIGNS = {",": "comma", ".": "point"}
 
@@ -50,12 +58,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: the file it stands for and its fields, one a column, or one a row beside its labels (`pairs`)."""
+    """A sheet: the file it stands for and its fields, one a column, or one a row beside its labels (`pairs`).
+
+    optional: whether a workbook may be without it.
+    """
 
     name: str
     file: str
     fields: tuple[Field, ...]
     pairs: bool = False
+    optional: bool = False
 
     @property
     def note_column(self) -> int:
@@ -95,6 +107,13 @@ def sheets() -> tuple[Sheet, ...]:
     node = [
         field for field in _fields(declaration.Node) if field.key != "weights"
     ]  # a table of its own in index.toml
+    form = [
+        field for field in _fields(declaration.Form, "report.") if field.key.removeprefix("report.") not in FORM_ROWS
+    ]
+    products = [
+        replace(field, kind="figure") if field.key in ("ordered", "delivered") else field
+        for field in _fields(declaration.Product)
+    ]
     names = (*codebook.COLUMNS, *codebook.RULE_COLUMNS)
     variables = _columns(names, type=codebook.TYPES, otherwise=codebook.OTHERWISE)
     answers = _columns(codebook.SCALE_COLUMNS, missing=codebook.MISSING_KINDS)
@@ -111,6 +130,11 @@ def sheets() -> tuple[Sheet, ...]:
         Sheet("thang_do", "scales.csv", answers),
         Sheet("chi_so", index, tuple(node)),
         Sheet("sua_so_lieu", "corrections.csv", _columns(CORRECTION_COLUMNS, action=CORRECTION_ACTIONS)),
+        Sheet("bao_cao", study, tuple(form), pairs=True, optional=True),
+        Sheet("san_pham", study, tuple(products), optional=True),
+        Sheet("viet_tat", study, tuple(_fields(declaration.Abbreviation)), optional=True),
+        Sheet("tai_lieu", study, (Field(REFERENCE),), optional=True),
+        Sheet("noi_nhan", study, tuple(_fields(declaration.Labels)), optional=True),
     )
 
 

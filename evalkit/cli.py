@@ -126,14 +126,15 @@ def run(
             task = bar.add_task(text("run_progress", speech, name=folder.resolve().name))
             show = partial(bar.update, task)
             written = run(folder, reports, language=speech, allow_outside=allow_outside, progress=show)
-            print(text("run_done", speech, path=written / "report.html"))
+            for path in sorted(written.glob("report*.*")):
+                print(text("run_done", speech, path=path))
 
 
 @app.command()
 def verify(
     report: Annotated[Path, typer.Argument(help="Thư mục báo cáo, tệp báo cáo hoặc bundle.zip", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Thư mục khảo sát / study folder", show_default=False)] = None,
-    fingerprint: Annotated[str, typer.Option(help="Dấu vân tay trên bìa, trong biên bản / as in the minutes")] = "",
+    fingerprint: Annotated[str, typer.Option(help="Mã kiểm chứng trên bìa, trong biên bản / as in the minutes")] = "",
     no_run: Annotated[bool, typer.Option("--no-run", help="Không tính lại / compute nothing again")] = False,
     output: Annotated[Path | None, typer.Option(help="Thư mục ghi kết luận / folder of the verdict")] = None,
     language: Speech = "",

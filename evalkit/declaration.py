@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from evalkit.errors import DataError, Problem, nearest
 from evalkit.language import Language
@@ -173,6 +173,50 @@ class Cost(Declared):
     source: Labels | None = None
 
 
+Day = date  # which a field called `date` would hide
+# A count, or words such as "02 bài": shown as declared.
+Amount = Annotated[Words, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
+
+
+class Product(Declared):
+    """`[[report.products]]`: what the task was to hand over and did."""
+
+    name: Labels
+    unit: Labels | None = None
+    ordered: Amount
+    delivered: Amount
+    quality: Labels | None = None
+
+
+class Abbreviation(Declared):
+    """`[[report.abbreviations]]`: a short form and what it means."""
+
+    short: Words
+    meaning: Labels
+
+
+class Form(Declared):
+    """`[report]`: what covers and the statistical report on the task ask for; what is not declared stays a dotted line.
+
+    date: of the report. parent: the body above the organisation. code, level, ordered_by: of the task.
+    """
+
+    date: Day | None = None
+    place: Words | None = None
+    parent: Labels | None = None
+    code: Words | None = None
+    level: Labels | None = None
+    ordered_by: Labels | None = None
+    leader: Words | None = None
+    members: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    begun: Day | None = None
+    ended: Day | None = None
+    products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
+    abbreviations: Annotated[tuple[Abbreviation, ...], Field(strict=False)] = ()
+    references: Annotated[tuple[Words, ...], Field(strict=False)] = ()
+    recipients: Annotated[tuple[Labels, ...], Field(strict=False)] = ()
+
+
 class Declaration(Declared):
     """All of `study.toml`."""
 
@@ -183,6 +227,7 @@ class Declaration(Declared):
     design: Roles
     plan: Plan
     costs: Annotated[tuple[Cost, ...], Field(strict=False)] = ()
+    report: Form | None = None
 
 
 class TreeNode(Declared):

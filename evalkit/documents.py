@@ -16,7 +16,7 @@ READER = "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-yam
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as drawn once: `svg` for pages and print, `png` (300 dpi) for Word; `alt` says in words what it shows."""
+    """A figure: `svg` for pages and print, `png` (300 dpi) for Word; `alt` says in words what it shows."""
 
     svg: bytes
     png: bytes
@@ -48,7 +48,7 @@ class Document:
 
 
 def pandoc(source: bytes, *options: str) -> bytes:
-    """Run pandoc in its sandbox, where it opens no file and no address; RuntimeError with its words on any warning."""
+    """Run pandoc in its sandbox, where it opens no file and no address; its words as RuntimeError."""
     import pypandoc
 
     command = [pypandoc.get_pandoc_path(), "--sandbox", *options]

@@ -67,6 +67,11 @@ def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def identifiers(tree: dict[str, Any]) -> set[str]:
+    """The ids of the numbers and claims that stand in a document."""
+    return {name for _, inlines, _ in _walk(tree["blocks"]) for name, _ in _ids(inlines)}
+
+
 def make_ledger(
     tree: dict[str, Any], entries: Entries, pictures: list[dict[str, Any]], **about: Any
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from evalkit.encodings import normal_form
-from evalkit.language import LANGUAGES, catalogue
+from evalkit.language import LANGUAGES, catalogue, plain
 from evalkit.tracing import Span
 
 _NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
@@ -50,7 +50,7 @@ def declared_numerals(*sources: Any) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for one in (*_catalogue_texts(), *(words for source in sources for words in _strings(source))):
         for numeral in _NUMERAL.findall(one):
-            found[numeral].add(one)
+            found[numeral] |= {one, plain(one)}
     return found
 
 

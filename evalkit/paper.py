@@ -72,7 +72,7 @@ class Paper:
             words, spans = resolve(f"{plain(caption)}\n{told}", escaped=plain)
             labels = release_labels(figure)
             shown |= self._origins([(words, spans), *labels])
-            caption, _, shown["alt"] = _spanned(words, spans).partition("\n")
+            caption, _, shown["alt"] = spanned(words, spans).partition("\n")
             shown["alt"] = words.partition("\n")[2]
             shown["drawn"] = drawn_numbers(figure)
             for kind in ("png", "svg"):
@@ -108,7 +108,7 @@ class Paper:
         if self.output:
             words, spans = resolve(source, escaped=plain)
             shown |= self._origins([(words, spans)])
-            source = _spanned(words, spans)
+            source = spanned(words, spans)
         display({"text/markdown": source}, metadata={SHOWN: shown}, raw=True)
 
     def _origins(self, found: Iterable[tuple[str, list[Span]]]) -> dict[str, Any]:
@@ -116,12 +116,7 @@ class Paper:
         found, declared = list(found), self._numerals()
         spans = [span for _, some in found for span in some]
         return {
-            "origins": [
-                {"kind": span.origin.kind, "shown": unmarked(span.origin.shown), "value": span.origin.value}
-                | {"rule": span.origin.rule}
-                | span.origin.about
-                for span in spans
-            ],
+            "origins": told_origins(spans),
             "strays": [stray for words, some in found for stray in stray_numerals(words, some, declared)],
         }
 
@@ -131,7 +126,17 @@ class Paper:
         return self._declared[0]
 
 
-def _spanned(words: str, spans: list[Span]) -> str:
+def told_origins(spans: list[Span]) -> list[dict[str, Any]]:
+    """What traced strings were made of, as `ledger.Entries.enter` takes it."""
+    return [
+        {"kind": span.origin.kind, "shown": unmarked(span.origin.shown), "value": span.origin.value}
+        | {"rule": span.origin.rule}
+        | span.origin.about
+        for span in spans
+    ]
+
+
+def spanned(words: str, spans: list[Span]) -> str:
     """Words with a span about each traced number and claim, which carries its place in their order."""
     cuts = []
     for at, span in enumerate(spans):

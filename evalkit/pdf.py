@@ -27,12 +27,12 @@ LETTER, PADDING = 0.52, 8  # width of a letter of Libertinus Serif in sizes of t
 MOST_LINES = 5  # that the fullest row of a table should take
 
 
-def pdf(document: Document) -> bytes:
+def pdf(document: Document, *, sheet: bool = False) -> bytes:
     """The document as PDF/A-3a and PDF/UA-1, as Typst's own checks confirm; the same document gives the same bytes.
 
     It has bookmarks, a text alternative for each figure and formula, and two attachments: the ledger, and the place
-    of each bound number. Only fonts that Typst builds in are used; nothing is read from disk or network.
-    Raises ValueError for an image that is not one of the document's pictures, RuntimeError with Typst's words for
+    of each bound number. sheet: the body without cover and lists. Only fonts that Typst builds in are used; nothing
+    is read from disk or network. Raises ValueError for an image that is not one of the document's pictures, RuntimeError with Typst's words for
     whatever it warns of, as a letter that no font has.
 
         Path("report.pdf").write_bytes(pdf(document))
@@ -42,7 +42,7 @@ def pdf(document: Document) -> bytes:
     blocks = prepared(document)
     sources = {
         "main": _source(document, blocks),
-        "about.json": json.dumps(_about(document, blocks), ensure_ascii=False).encode("utf-8"),
+        "about.json": json.dumps(_about(document, blocks) | {"sheet": sheet}, ensure_ascii=False).encode("utf-8"),
         LEDGER: document.ledger,
         **{f"figures/{name}.svg": picture.svg for name, picture in document.pictures.items()},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,8 +14,9 @@ from typing import Any
 from evalkit.checking import check
 from evalkit.documents import Document, Picture, read_markdown
 from evalkit.errors import DataError, Problem, raise_any
+from evalkit.excerpts import letter, sheet, summary
 from evalkit.execution import execute, relative_path
-from evalkit.language import LANGUAGES, Language, label, text
+from evalkit.language import Language, label, text
 from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
 from evalkit.licence import compares, licence
 from evalkit.paper import SHOWN, Paper
@@ -28,7 +30,6 @@ CHAPTERS = {  # the notebooks of a report in their order, and the part of the st
     "01_cleaning": None,
     "02_indicators": None,
     "03_before_after": None,
-    "04_robustness": None,
     "05_planning": None,
     "06_indices": "context",
     "07_cases": "cases",
@@ -36,14 +37,18 @@ CHAPTERS = {  # the notebooks of a report in their order, and the part of the st
     "09_council": "council",
     "10_workshop": "workshop",
     "11_registers": "registers",
+    "12_results": None,
+    "04_robustness": None,
+    "13_annexes": None,
 }
+UNNUMBERED, ANNEXES = ("report",), ("04_robustness", "13_annexes")
 FORMATS = ("html", "docx", "pdf")
 
 
-def report_file(study: Study, language: Language, kind: str = "html") -> str:
-    """The name of a report's file; one made of simulated data says so."""
-    mark = f"-{text('file_simulated', language)}" if study.declared.study.simulated else ""
-    return f"report{mark}.{kind}"
+def report_file(simulated: bool, language: Language, name: str) -> str:
+    """The name of a document's file; one made of simulated data says so."""
+    stem, _, kind = name.rpartition(".")
+    return f"{stem}-{text('file_simulated', language)}.{kind}" if simulated else name
 
 
 def run(
@@ -75,8 +80,8 @@ def run(
             "allow_outside": allow_outside,
         }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
-        for kind, data in written(document).items():
-            (new / report_file(study, language, kind)).write_bytes(data)
+        for name, data in (written(document) | written_excerpts(document)).items():
+            (new / report_file(document.simulated, language, name)).write_bytes(data)
     return target
 
 
@@ -89,12 +94,30 @@ def compose(study: Study, output: Path, language: Language, progress: Callable[.
 
 
 def written(document: Document) -> dict[str, bytes]:
-    """A document in all formats."""
+    """A document in all formats, by the names of their files."""
     from evalkit.pdf import pdf
     from evalkit.webpage import html
     from evalkit.word import docx
 
-    return {"html": html(document).encode("utf-8"), "docx": docx(document), "pdf": pdf(document)}
+    return {
+        "report.html": html(document).encode("utf-8"),
+        "report.docx": docx(document),
+        "report.pdf": pdf(document),
+    }
+
+
+def written_excerpts(document: Document) -> dict[str, bytes]:
+    """The shorter documents by their names: the short report and the letter in Word, the one-page sheet also as PDF."""
+    from evalkit.pdf import pdf
+    from evalkit.word import docx
+
+    page = sheet(document)
+    return {
+        "summary.docx": docx(summary(document), template="short"),
+        "one-page.docx": docx(page, template="sheet"),
+        "one-page.pdf": pdf(page, sheet=True),
+        "letter.docx": docx(letter(document), template="letter"),
+    }
 
 
 @contextmanager
@@ -115,7 +138,8 @@ def _replaced(target: Path) -> Iterator[Path]:
         except OSError:
             if old.exists() and not target.exists():
                 old.rename(target)
-            raise DataError([Problem(str(target), "report_open", {"file": target.name})]) from None
+            held = next((path.name for path in sorted(target.glob("report*.*"))), target.name)
+            raise DataError([Problem(str(target), "report_open", {"file": held})]) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -148,7 +172,9 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
             ]
             shown = part["caption"] if part["kind"] == "figure" else part["body"]
             source = entries.enter(shown, part.get("origins", []), name, part["cell"])
-            if part["kind"] == "table":
+            if part["kind"] == "text":
+                source = _classed(source, name)
+            elif part["kind"] == "table":
                 caption, _, rows = source.partition("\n\n")
                 source = f"{rows}\n: {caption.removeprefix('**').removesuffix('**')} {{#table-{part['name']}}}"
             elif part["kind"] == "figure":
@@ -175,6 +201,12 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
     )
 
 
+def _classed(source: str, notebook: str) -> str:
+    """A chapter's heading with its notebook, and what it is in the report: numbered, without a number, an annex."""
+    kind = ".unnumbered " if notebook in UNNUMBERED else ".appendix " if notebook in ANNEXES else ""
+    return re.sub(r"(?m)^# .*$", lambda found: f"{found[0]} {{{kind}chapter={notebook}}}", source)
+
+
 def _traits(study: Study) -> set[str]:
     """What a study has that some text of the notebooks speaks of; such text is tagged with it."""
     traits: set[str] = {study.declared.study.row, *parts_of(study)}
@@ -189,6 +221,8 @@ def _traits(study: Study) -> set[str]:
         traits.add("panel")
     if any(unit.population for unit in study.declared.units):
         traits.add("population")
+    if study.declared.report and study.declared.report.products:
+        traits.add("products")
     if study.declared.costs and any(arm != "pilot" for arm in study.design.arms.values()):
         traits.add("costs")
     return traits

@@ -15,7 +15,7 @@ from openpyxl.utils import column_index_from_string, get_column_letter
 
 from evalkit.bookcells import EXCEL_ERRORS, cell_name, day, digits, figure, is_filled, padded, shown
 from evalkit.bookplaces import Place, Studybook
-from evalkit.booksheets import FIRST_ROW, Sheet, sheets
+from evalkit.booksheets import FIRST_ROW, FORM_ROWS, REFERENCE, Sheet, sheets
 from evalkit.contents import placeholders
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
@@ -61,6 +61,7 @@ def read_cells(cells: Cells, name: str = "study.xlsx", problems: Iterable[Proble
     reading = _Reading(name, cells, list(problems))
     study = reading.pairs("khao_sat") | reading.units() | reading.waves()
     study |= reading.pairs("thiet_ke") | reading.pairs("ke_hoach") | reading.rows("chi_phi", "costs")
+    study |= reading.report()
     index = reading.rows("chi_so", "node")
     variables, answers, corrections = map(reading.table, ("bang_ma", "thang_do", "sua_so_lieu"))
     raise_any(reading.problems)
@@ -82,7 +83,7 @@ class _Reading:
         titles = {fold(title): title for title in cells}
         self.cells = {name: cells[titles[name]] if name in titles else {} for name in self.sheets}
         self.missing = {name for name in self.sheets if name not in titles}
-        for missing in sorted(self.missing):
+        for missing in sorted(name for name in self.missing if not self.sheets[name].optional):
             found = nearest(missing, titles.values())
             self.problems.append(Problem(name, "studybook_sheet", {"found": found}, sheet=missing))
 
@@ -207,6 +208,14 @@ class _Reading:
                     self.places["study.toml", f"{place}.{of}"] = self._place(name, key, line)
                     self.places.setdefault(("study.toml", place), Place(name))
         return {"waves": waves} if waves else {}
+
+    def report(self) -> dict[str, Any]:
+        """The form of the report, with its lists; nothing where all of its sheets are empty."""
+        form = self.pairs("bao_cao").get("report", {})
+        for key, name in FORM_ROWS.items():
+            for entries in self.rows(name, f"report.{key}").values():
+                form[key] = [one[REFERENCE] for one in entries] if key == "references" else entries
+        return {"report": form} if form else {}
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table, every cell as text."""

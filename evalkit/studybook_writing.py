@@ -19,7 +19,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from evalkit import declaration
 from evalkit.bookcells import cell_name
-from evalkit.booksheets import FIRST_ROW, Field, Sheet, sheets
+from evalkit.booksheets import FIRST_ROW, FORM_ROWS, REFERENCE, Field, Sheet, sheets
 from evalkit.contents import Contents, text_contents
 from evalkit.errors import raise_any
 from evalkit.language import text
@@ -106,7 +106,10 @@ def _study_rows(study: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
         for variable, version in wave.get("wording", {}).items():
             if variable != "all":
                 items.append({"wave": code, "variable": variable, "wording": version})
-    return {
+    form = study.get("report", {})
+    lists = {name: form.get(key, []) for key, name in FORM_ROWS.items()}
+    lists["tai_lieu"] = [{REFERENCE: words} for words in lists["tai_lieu"]]
+    return lists | {
         "don_vi": units,
         "dot": study["waves"],
         "so_phieu": forms,
@@ -177,7 +180,7 @@ def _write_value(cell: Any, field: Field, value: Any) -> None:
         value = ", ".join(value)
     elif field.kind == "date" and value.year <= 1900:  # Excel's calendar begins in 1900, with a day that never was
         value = value.strftime("%d/%m/%Y").rjust(10, "0")
-    elif field.kind == "figure" and re.fullmatch(r"-?(0|[1-9][0-9]{0,14})", value):
+    elif field.kind == "figure" and re.fullmatch(r"-?(0|[1-9][0-9]{0,14})", str(value)):
         value = int(value)
     if isinstance(value, str):
         cell.value, cell.data_type = value, "s"

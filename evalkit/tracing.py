@@ -1,7 +1,7 @@
 """Where shown numbers come from: while a report is written, every number carries its raw value with it, unseen.
 
-A traced number is followed by one character of Unicode's private planes, the index of what it was made of. So it keeps
-its origin through sentences, tables and labels, none of which need to know of it, until `resolve` takes it off.
+A traced number is followed by one character of Unicode's private planes, the index of what it was made of. So it
+keeps its origin through sentences, tables and labels, none of which need to know of it, until `resolve` takes it off.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import pandas as pd
 from evalkit.chance import other_draws
 from evalkit.cleaning import Survey, clean
 from evalkit.comparison import compare
-from evalkit.delivered import read_blocks
+from evalkit.delivered import Piece, read_blocks
 from evalkit.document_check import compare as document_differences
 from evalkit.effects import COLUMNS, differences, read_effects
 from evalkit.errors import DataError, Problem
@@ -35,6 +35,12 @@ from evalkit.study import Study, open_study
 
 Outcome = Literal["reproduced", "below_rounding", "partly", "not", "unaltered", "altered"]
 _PRINTED = re.compile(r"\b[0-9A-F]{4}(?:-[0-9A-F]{4}){3}\b")
+_ENTRIES = {  # what the parts of a ledger hold; a ledger that somebody hands in may be anything
+    "numbers": {"id", "shown", "value", "rule", "notebook", "cell", "block"},
+    "claims": {"id", "text", "direction", "indicator", "group", "estimand", "notebook", "cell", "block"},
+    "blocks": {"id", "kind", "text", "numbers", "claims", "under"},
+    "pictures": {"name", "drawn", "block"},
+}
 TOLERANCE = 1e-9  # relative; a number that differs by more but is shown alike differs below its rounding
 
 
@@ -55,11 +61,12 @@ class Verdict:
 
     outcome: with the data, `reproduced`, `below_rounding` (every number is shown alike, some differ unrounded),
     `partly` or `not` (fewer than half of the numbers come out); a document by itself is `unaltered` or `altered`.
-    evidence: what was looked at, as message keys. counts: how many numbers, claims, pictures, table rows were
-    compared, and how many agree.
+    evidence: what was looked at, as message keys. counts: how many numbers, claims and pictures the ledger has; with
+    the data also how many numbers agree (`numbers_same`) and how many rows of tables were compared (`rows`).
     """
 
     subject: str
+    study: str
     language: Language
     simulated: bool = False
     fingerprint: str = ""
@@ -93,9 +100,9 @@ def verify(
     """Whether a report is what was computed: a report folder, a bundle, or a single docx, pdf or html file.
 
     Each document is compared with the ledger; every number of the ledger with its raw value. With the study's data
-    (those that the report folder names, or `data`) the report is computed again by the notebooks of this installation,
-    never by those of the report, and every number, claim, picture and table of results compared; then once more
-    with the rows in another order and with other random draws. known_fingerprint: as on the cover or in
+    (those that the report folder names, or `data`) the report is computed again by the notebooks of this
+    installation, never by those of the report, and every number, claim, picture and table of results compared; then
+    once more with the rows in another order and with other random draws. known_fingerprint: as on the cover or in
     the council's minutes. Raises DataError where there is no report, or where the study is no longer sound.
 
         ek.verify("reports/nga-bay").outcome
@@ -118,7 +125,7 @@ def _verify(
     progress: Callable[..., None] | None,
 ) -> Verdict:
     documents = _documents(path)
-    origin = {"study": data, "language": "", "allow_outside": True}
+    origin: dict[str, Any] = {"study": data, "language": "", "allow_outside": True}
     if path.is_dir():
         if not (path / "run.json").is_file() or not (path / "ledger.json").is_file():
             missing = "run.json" if not (path / "run.json").is_file() else "ledger.json"
@@ -131,7 +138,8 @@ def _verify(
     if stored is None:
         raise DataError([Problem(subject, "ledger_missing")])
     ledger = _ledger(stored, subject)
-    verdict = Verdict(subject, ledger["language"], ledger["simulated"], fingerprint(stored))
+    verdict = Verdict(subject, ledger["study"], ledger["language"], ledger["simulated"], fingerprint(stored))
+    verdict.counts = {part: len(ledger[part]) for part in ("numbers", "claims", "pictures")}
     verdict.evidence.append("verdict_saw_documents" if documents else "verdict_saw_ledger")
     verdict.findings += _document_findings(documents, stored, ledger)
     verdict.findings += _fingerprint_findings(verdict, known_fingerprint)
@@ -148,17 +156,20 @@ def _verify(
     return verdict
 
 
-def _documents(path: Path) -> list[tuple[str, bytes, bytes | None]]:
-    """Name, content and own ledger of the documents of a report folder, or of a single one."""
-    files = [path] if path.is_file() else sorted(file for kind in FORMATS for file in path.glob(f"report*.{kind}"))
+def _documents(path: Path) -> list[tuple[str, list[Piece], bytes | None]]:
+    """Name, pieces and own ledger of the documents of a report folder, or of a single one."""
+    files = [path] if path.is_file() else sorted(file for kind in FORMATS for file in path.glob(f"*.{kind}"))
+    files = [file for file in files if not file.name.startswith(("verdict", "~$"))]
     if not files and not path.exists():
         raise DataError([Problem(str(path), "report_missing", {"file": "run.json"})])
     found = []
     for file in files:
-        if file.suffix.removeprefix(".") not in FORMATS:
-            raise DataError([Problem(file.name, "verify_kind", {"found": file.suffix})])
+        kind = file.suffix.removeprefix(".")
+        if kind not in FORMATS:
+            raise DataError([Problem(file.name, "verify_kind", {"found": file.suffix or "–"})])
         content = file.read_bytes()
-        found.append((file.name, content, _own_ledger(content, file.suffix)))
+        pieces = read_blocks(content, kind, file=file.name)  # type: ignore[arg-type]
+        found.append((file.name, pieces, _own_ledger(content, file.suffix)))
     return found
 
 
@@ -168,9 +179,9 @@ def _own_ledger(content: bytes, suffix: str) -> bytes | None:
 
         return read_ledger(content)
     if suffix == ".pdf":
-        from evalkit.pdf import read_ledger
+        from evalkit.pdf import read_ledger as read_pdf
 
-        return read_ledger(content)
+        return read_pdf(content)
     from evalkit.webpage import read_ledger as read_page
 
     return read_page(content.decode("utf-8", "replace"))
@@ -179,29 +190,33 @@ def _own_ledger(content: bytes, suffix: str) -> bytes | None:
 def _ledger(stored: bytes, name: str) -> dict[str, Any]:
     try:
         ledger = json.loads(stored)
-        for part in ("numbers", "claims", "blocks", "pictures"):
-            assert isinstance(ledger[part], list)
-        assert ledger["language"] in LANGUAGES
-    except (ValueError, KeyError, TypeError, AssertionError):
-        raise DataError([Problem(name, "ledger_unreadable")]) from None
+        sound = ledger["language"] in LANGUAGES and {"study", "simulated"} <= ledger.keys()
+        sound &= all(keys <= entry.keys() for part, keys in _ENTRIES.items() for entry in ledger[part])
+        sound &= all(isinstance(entry["value"], int | float) for entry in ledger["numbers"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise DataError([Problem(name, "ledger_unreadable")])
     return ledger
 
 
 def _document_findings(
-    documents: list[tuple[str, bytes, bytes | None]], stored: bytes, ledger: dict[str, Any]
+    documents: list[tuple[str, list[Piece], bytes | None]], stored: bytes, ledger: dict[str, Any]
 ) -> Iterator[Finding]:
     """Each document against the ledger, its own ledger and the printed fingerprint; the ledger against itself."""
-    for name, content, own in documents:
-        pieces = read_blocks(content, name.rpartition(".")[2], file=name)  # type: ignore[arg-type]
-        for one in document_differences(pieces, ledger):
+    for name, pieces, own in documents:
+        excerpt = _ledger(own, name) if own not in (None, stored) else {}
+        excerpt = excerpt if "excerpt_of" in excerpt else {}
+        for one in document_differences(pieces, excerpt or ledger):
             place = f"{name}: {one.place(ledger['language'])}".removesuffix(": ")
             yield Finding(f"document_{one.kind}", place, one.old, one.new, one.fails)
         if own is None:
             yield Finding("ledger_stripped", name)
-        elif own != stored:
+        elif own != stored and not (excerpt and _is_part(excerpt, ledger, stored)):
             yield Finding("ledger_differs", name, fingerprint(stored), fingerprint(own))
         printed = {found for piece in pieces for found in _PRINTED.findall(piece.text)}
-        if printed != {fingerprint(own or stored)}:
+        wanted = {fingerprint(stored)} if excerpt else {fingerprint(own or stored)}
+        if not wanted <= printed or printed - wanted - {fingerprint(own or stored)}:
             yield Finding("fingerprint_printed", name, fingerprint(own or stored), ", ".join(sorted(printed)) or "–")
     for entry in ledger["numbers"]:
         try:
@@ -210,6 +225,16 @@ def _document_findings(
             again = "–"
         if again != entry["shown"]:
             yield Finding("ledger_inconsistent", entry["id"], entry["shown"], again)
+
+
+def _is_part(excerpt: dict[str, Any], ledger: dict[str, Any], stored: bytes) -> bool:
+    """Whether the ledger of a shorter document holds nothing but entries of the report's."""
+    whole = {entry["id"]: entry for entry in (*ledger["numbers"], *ledger["claims"])}
+    same = ("shown", "value", "rule", "text", "direction")
+    return excerpt["excerpt_of"] == fingerprint(stored) and all(
+        all(entry.get(key) == whole.get(entry["id"], {}).get(key) for key in same)
+        for entry in (*excerpt["numbers"], *excerpt["claims"])
+    )
 
 
 def _fingerprint_findings(verdict: Verdict, known: str) -> Iterator[Finding]:
@@ -248,13 +273,7 @@ def _recompute(
     verdict.findings += _disturbed(study)
     verdict.evidence.append("verdict_disturbed")
     total = len(ledger["numbers"])
-    verdict.counts = {
-        "numbers": total,
-        "numbers_same": same + below,
-        "claims": len(ledger["claims"]),
-        "pictures": len(ledger["pictures"]),
-        "rows": rows,
-    }
+    verdict.counts |= {"numbers_same": same + below, "rows": rows}
     failing = any(one.fails for one in verdict.findings)
     if failing:
         verdict.outcome = "partly" if 2 * (same + below) >= total else "not"
@@ -263,13 +282,13 @@ def _recompute(
 
 
 def _provenance_findings(ledger: dict[str, Any], now: dict[str, Any]) -> Iterator[Finding]:
-    """Files of the study that are others now (their numbers decide), and other versions of software (a notice)."""
-    for part, fails in (("inputs", True), ("software", False)):
+    """Files of the study and versions of software that are others now; whether that matters, the numbers decide."""
+    for part in ("inputs", "software"):
         before, after = ledger.get(part, {}), now[part]
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
                 old, new = (str(side.get(name, "–"))[:12] for side in (before, after))
-                yield Finding(f"{part}_changed", name, old, new, fails=fails)
+                yield Finding(f"{part}_changed", name, old, new, fails=False)
     if ledger.get("lock") != now["lock"]:
         yield Finding(
             "lock_changed", "requirements.lock", str(ledger.get("lock"))[:12], now["lock"][:12], fails=False
@@ -314,10 +333,12 @@ def _place(block: dict[str, Any] | None, entry: dict[str, Any]) -> str:
 
 def _claim_findings(ledger: dict[str, Any], again: dict[str, Any]) -> Iterator[Finding]:
     for old, new in _paired(ledger["claims"], again["claims"]):
-        sides = [one["direction"] if one else "–" for one in (old, new)]
-        if sides[0] != sides[1]:
+        before, after = (one["direction"] if one else "–" for one in (old, new))
+        if before != after:
             one = old or new
-            yield Finding("claim_differs", " / ".join((one["indicator"], one["group"], one["estimand"])), *sides)
+            yield Finding(
+                "claim_differs", " / ".join((one["indicator"], one["group"], one["estimand"])), before, after
+            )
 
 
 def _picture_findings(ledger: dict[str, Any], again: dict[str, Any]) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from evalkit import word_front as front
 from evalkit.documents import Document, Picture, pandoc
 from evalkit.language import text
 
-Template = Literal["volume", "letter", "short"]
+Template = Literal["volume", "letter", "short", "sheet"]
 NAMESPACE = "urn:evalkit:ledger"
 MOST_LEDGER = 200_000_000  # bytes; a part that is larger when unpacked is none of ours
 _EPOCH = date(1980, 1, 1)  # of a document without a date, and of every part of its archive
@@ -32,7 +32,7 @@ def docx(document: Document, *, template: Template = "volume") -> bytes:
     """The report as a Word document; the same document gives the same bytes.
 
     template: `volume`, the scientific report (form BM17 of Thông tư 12/2009: cover, sub-cover, statistical report,
-    contents, lists, body); `short`, the cover and the body; `letter`, a letter of Nghị định 30/2020. Ids of numbers
+    contents, lists, body); `short`, the cover and the body; `sheet`, the body; `letter`, that of Nghị định 30/2020. Ids of numbers
     and of statements are bookmarks, formulas Word's own, and `read_ledger` takes the ledger out. The lists say
     everything but pages: only a word processor knows these, and fills them in when fields are updated (Ctrl+A, F9).
     Raises RuntimeError with pandoc's words, for instance for a picture that the document does not hold.
@@ -183,6 +183,8 @@ class _Body:
         document, language = self.document, self.document.language
         if self.template == "letter":
             return front.letter_head(document), front.letter_foot(document)
+        if self.template == "sheet":
+            return "", ""
         cover = front.cover(document, template=self.template)
         if self.template == "short":
             return cover, ""
@@ -237,7 +239,7 @@ def _finished(written: bytes, document: Document, template: Template, body: _Bod
     from evalkit import word_styles, word_tables
 
     book = word_files.Document(io.BytesIO(written))
-    word_styles.dress(book, document.language, template=template)
+    word_styles.dress(book, document.language, template="letter" if template == "sheet" else template)
     content = book.element.body
     content.replace(content.sectPr, parse_xml(word_styles.section()))
     headings = [p for p in content.iter(qn("w:p")) if re.fullmatch(r"Heading\d", p.style or "")]
@@ -263,7 +265,7 @@ def _finished(written: bytes, document: Document, template: Template, body: _Bod
 def _head_pages(book: Any, document: Document, template: Template) -> None:
     """Page numbers at the top of all but the first page or the cover, and on every page what is simulated."""
     sections = book.sections
-    if template == "letter":
+    if template in ("letter", "sheet"):
         sections[0].different_first_page_header_footer = True
         plain, numbered = sections[0].first_page_header, sections[0].header
     else:

@@ -12,9 +12,10 @@ import evalkit as ek
 from evalkit.claims import claims, design_sentences, paragraphs
 from evalkit.comparison import FIXED
 from evalkit.declaration import Node
-from evalkit.effects import make_effects
+from evalkit.effects import KEY, make_effects
 from evalkit.licence import GATE, comparability, licence
 from evalkit.sample import BETWEEN, CHANGE, DID
+from evalkit.tracing import resolve, tracing
 from evalkit.study import Study
 
 CAUSAL = {"vi": ("nhờ mô hình", "mô hình làm", "tác động"), "en": ("because", "the pilot raised", "effect")}
@@ -262,30 +263,19 @@ def test_one_pilot_unit_is_said_to_be_one(nga_bay):
 
 
 def test_every_number_in_a_sentence_is_bound_to_an_effect(effects, nga_bay):
-    from html.parser import HTMLParser
-
-    class Outside(HTMLParser):
-        depth, text = 0, ""
-
-        def handle_starttag(self, tag, attrs):
-            key = dict(attrs)["data-effect"].split("|")
-            assert len(key) == 6
-            row = effects[(effects["indicator"] == key[0]) & (effects["group"] == key[1])
-                          & (effects["estimand"] == key[2]) & (effects["contrast"] == key[3])
-                          & (effects["method"] == key[4])]  # fmt: skip
-            assert len(row) == 1 and np.isfinite(row.iloc[0][key[5]])
-            self.depth += 1
-
-        def handle_endtag(self, tag):
-            self.depth -= 1
-
-        def handle_data(self, data):
-            self.text += data if not self.depth else ""
-
     for language in LANGUAGES:
-        reader = Outside()
-        reader.feed(" ".join(claim.text for claim in ek.claims.claims(effects, nga_bay, language)))
-        assert not any(character.isdigit() for character in reader.text)
+        with tracing():
+            found = ek.claims.claims(effects, nga_bay, language)
+            words, spans = resolve(" ".join(claim.text for claim in found))
+        stated = [span for span in spans if span.origin.kind == "claim"]
+        assert [span.origin.about["direction"] for span in stated] == [claim.direction for claim in found]
+        for span in [span for span in spans if span.origin.kind == "number"]:
+            *key, column = span.origin.about["effect"].split("|")
+            row = effects[(effects[list(KEY)] == key).all(axis=1)]
+            assert len(row) == 1 and np.isfinite(row.iloc[0][column])
+            words = words[: span.start] + "#" * (span.end - span.start) + words[span.end :]
+        assert not any(character.isdigit() for character in words)
+
 
 
 def test_paragraphs_stand_under_primary_and_secondary_outcomes(effects, nga_bay):

@@ -16,9 +16,9 @@ from evalkit.claims import claims, design_sentences
 from evalkit.disclosure import suppress_groups
 from evalkit.effects import read_effects
 from evalkit.sample import BETWEEN, CHANGE
+from evalkit.tracing import resolve, tracing, unmarked
 
 OUTCOME = "hai_long"
-SPAN = re.compile(r'data-effect="([^"]+)">([^<]+)<')
 HIDDEN = "hidden (groups under 5)"
 
 
@@ -73,10 +73,11 @@ def report(effects, study):
                       (("before", "Before"), ("after", "After"), ("change", "Difference"))]  # fmt: skip
     found.append((BETWEEN, "change", tables.did(effects, study, "en", indicators=[OUTCOME]).iloc[0, 1]))
     found.append((BETWEEN, "change", tables.methods(effects, study, "en", indicator=OUTCOME).iloc[0, 1]))
-    sentences = [claim.text for claim in claims(effects, study, "en")] + design_sentences(effects, study, "en")
-    for _, group, estimand, contrast, _, column, value in (
-        (*key.split("|"), value) for text in sentences for key, value in SPAN.findall(text)
-    ):
+    with tracing():
+        sentences = [claim.text for claim in claims(effects, study, "en")] + design_sentences(effects, study, "en")
+        origins = [span.origin for sentence in sentences for span in resolve(sentence)[1]]
+    numbers = [(*one.about["effect"].split("|"), unmarked(one.shown)) for one in origins if "effect" in one.about]
+    for _, group, estimand, contrast, _, column, value in numbers:
         if column == "estimate" and estimand in ("level", "change", "did"):
             found.append((group, contrast if estimand == "level" else "change", value))
     known = [(group, kind, *number(cell)) for group, kind, cell in found if number(cell)]
