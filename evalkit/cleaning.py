@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -78,7 +78,21 @@ def clean(raw: Raw, study: Study) -> Survey:
         notices=(*study.notices, *raw.notices, *coder.notices, *notices, *personal_reasons(study)),
     )
     _hold_contracts(survey)
-    return survey
+    return _of_unit(survey, study.only) if study.only else survey
+
+
+def _of_unit(survey: Survey, unit: str) -> Survey:
+    """The survey of one unit. How texts were coded stays that of all, for it was decided once."""
+    rows = set(survey.coded.loc[survey.coded["unit"] == unit, "row_id"])
+    return replace(
+        survey,
+        **{
+            name: frame[frame["row_id"].isin(rows)].reset_index(drop=True)
+            for name in ("responses", "missing", "coded", "log")
+            for frame in [getattr(survey, name)]
+        },
+        flow=survey.flow[survey.flow["unit"] == unit].reset_index(drop=True),
+    )
 
 
 def replay(coded: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:

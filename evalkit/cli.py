@@ -111,12 +111,18 @@ def run(
     folders: Annotated[list[Path], typer.Argument(help="Thư mục khảo sát / study folders", show_default=False)],
     language: Speech = "",
     reports: Annotated[Path, typer.Option(help="Thư mục báo cáo / folder of the reports")] = Path("reports"),
+    each: Annotated[str, typer.Option(help="unit: mỗi đơn vị một báo cáo / one report a unit")] = "",
     allow_outside: Outside = False,
 ) -> None:
     """Lập báo cáo / write the report."""
     from rich.progress import Progress
 
-    from evalkit.report import run
+    if each not in ("", "unit"):
+        raise typer.BadParameter(text("run_each_unknown", "vi") + " / " + text("run_each_unknown", "en"))
+    if each:
+        from evalkit.unit_reports import run_each_unit as run
+    else:
+        from evalkit.report import run
 
     for folder in folders:
         with (

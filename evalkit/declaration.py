@@ -41,12 +41,18 @@ class About(Declared):
 
 
 class Privacy(Declared):
-    """`[privacy]`: consent, who answers for the data, until when it is kept, the smallest cell shown."""
+    """`[privacy]`: consent, who answers for the data, until when it is kept, the smallest cell shown.
+
+    share_responses: whether single responses may leave in a bundle, if no combination of `quasi_identifiers` (what
+    others may know of a person: sex, age, village) within wave and unit has fewer than `minimum_cell` people.
+    """
 
     consent: Labels | None = None
     controller: Labels | None = None
     retain_until: date | None = None
     minimum_cell: Annotated[int, Field(ge=1)] = 5
+    share_responses: bool = False
+    quasi_identifiers: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class UnitName(Labels):
@@ -196,7 +202,7 @@ class Abbreviation(Declared):
 
 
 class Form(Declared):
-    """`[report]`: what covers and the statistical report on the task ask for; what is not declared stays a dotted line.
+    """`[report]`: what covers and the statistical report on the task say; what is not declared stays a dotted line.
 
     date: of the report. parent: the body above the organisation. code, level, ordered_by: of the task.
     """

@@ -51,6 +51,7 @@ def execute(
             output=".",
             language=language,
             allow_outside=study.allow_outside,
+            unit=study.only,
         )
         clients[name] = NotebookClient(
             notebook,

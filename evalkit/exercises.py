@@ -14,16 +14,21 @@ from evalkit.cleaning import Survey, clean
 from evalkit.comparison import compare
 from evalkit.grid import Raw
 from evalkit.indicators import score
+from evalkit.language import Language
 from evalkit.reading import read
 from evalkit.study import Study, open_study
 
 
 @dataclass(frozen=True)
 class Work:
-    """A student's pilot: the study folder made for her code, and what evalkit computes from it, on first use."""
+    """A student's pilot: the study folder made for her code, and what evalkit computes from it, on first use.
+
+    language: of the lesson that she has open.
+    """
 
     code: str
     folder: Path
+    language: Language = "vi"
 
     @cached_property
     def study(self) -> Study:

@@ -12,8 +12,8 @@ PARTS = ("context", "cases", "training", "council", "workshop", "registers")
 
 
 def parts_of(study: Study) -> list[str]:
-    """The parts that a study folder declares, in the order of the report."""
-    return [part for part in PARTS if (study.folder / f"{part}.toml").exists()]
+    """The parts that a study folder declares, in the order of the report; of one unit alone there are none."""
+    return [] if study.only else [part for part in PARTS if (study.folder / f"{part}.toml").exists()]
 
 
 def read_parts(study: Study) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ CHAPTERS = {  # the notebooks of a report in their order, and the part of the st
     "04_robustness": None,
     "13_annexes": None,
 }
+OF_ONE_UNIT = ("report", "01_cleaning", "02_indicators", "03_before_after", "12_results", "13_annexes")
 UNNUMBERED, ANNEXES = ("report",), ("04_robustness", "13_annexes")
 FORMATS = ("html", "docx", "pdf")
 
@@ -57,9 +59,12 @@ def run(
     *,
     language: Language | None = None,
     allow_outside: bool = False,
+    only: str = "",
     progress: Callable[..., None] | None = None,
 ) -> Path:
     """Run the notebooks on a study folder and write `<reports>/<study>/`; returns that folder.
+
+    only: a unit to report on alone, into `<reports>/<unit>/`.
 
     It holds the report as web page, Word document and PDF, its ledger.json, the tables of results (effects.csv …),
     log.csv, mapping.csv, figures/, tables/ and the executed notebooks/. The folder is replaced as a whole when
@@ -69,15 +74,17 @@ def run(
         ek.run("data/nga-bay")
     """
     study, _ = check(folder, allow_outside=allow_outside)  # what is wrong is said before any notebook runs
+    study = replace(study, only=only)
     raise_any(notice for notice in study.notices if notice.key == "period_missing")
     language = language or study.language
-    target = Path(reports) / Path(folder).resolve().name
+    target = Path(reports) / (only or Path(folder).resolve().name)
     with _replaced(target) as new:
         document = compose(study, new, language, progress)
         origin = {
             "study": relative_path(study.folder, target),
             "language": language,
             "allow_outside": allow_outside,
+            "unit": only,
         }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
         for name, data in (written(document) | written_excerpts(document)).items():
@@ -88,6 +95,7 @@ def run(
 def compose(study: Study, output: Path, language: Language, progress: Callable[..., None] | None = None) -> Document:
     """Run a study's notebooks in the folder `output`, and make of what they show one document with its ledger."""
     wanted = [name for name, part in CHAPTERS.items() if part is None or part in parts_of(study)]
+    wanted = [name for name in wanted if name in OF_ONE_UNIT] if study.only else wanted
     document = _document(study, output, execute(study, wanted, output, language, progress), language)
     (output / "ledger.json").write_bytes(document.ledger)
     return document
@@ -190,7 +198,7 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
     ledger = ledger_bytes(make_ledger(tree, entries, figures, **about, **provenance(study)))
     return Document(
         language=language,
-        title=label(declared.title, language),
+        title=label(declared.title, language) + (f" – {study.unit_label(study.only, language)}" if study.only else ""),
         kind=text(f"report_kind_{declared.row}", language),
         organisation=label(declared.organisation, language),
         simulated=declared.simulated,

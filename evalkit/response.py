@@ -1,4 +1,4 @@
-"""After the vote: what was done about each conclusion of the council, and which numbers differ from those submitted."""
+"""After the vote: what was done about each conclusion of the council, and which numbers are others now."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Study:
-    """A study folder, read and checked."""
+    """A study folder, read and checked. `only`: the one unit that is looked at, or empty for all."""
 
     folder: Path
     declared: Declaration
@@ -78,6 +78,7 @@ class Study:
     allow_outside: bool = False
     notices: tuple[Problem, ...] = ()
     locate: Callable[[Problem], Problem] = field(default=lambda problem: problem, compare=False)
+    only: str = ""
 
     @property
     def plan(self) -> Plan:
@@ -85,14 +86,19 @@ class Study:
         return self.declared.plan
 
     @property
+    def units(self) -> tuple[Unit, ...]:
+        """The units that are looked at."""
+        return tuple(unit for unit in self.declared.units if self.only in ("", unit.code))
+
+    @property
     def design(self) -> Design:
-        """Arms, periods and clustering."""
+        """Arms, periods and clustering; one unit alone is in no arm."""
         roles = self.declared.design
         return Design(
-            arms={unit.code: unit.arm for unit in self.declared.units},
+            arms={unit.code: None if self.only else unit.arm for unit in self.units},
             periods={wave.code: wave.period for wave in self.declared.waves},
             units_are_clusters=roles.cluster == roles.unit,
-            clusters={unit.code: unit.clusters for unit in self.declared.units if unit.clusters},
+            clusters={unit.code: unit.clusters for unit in self.units if unit.clusters},
             whole_clusters=roles.whole_clusters,
             single_cluster=roles.single_cluster,
             composition=roles.composition,
@@ -123,11 +129,12 @@ class Study:
         return _name_on(unit, on or self.declared.waves[0].field_start)[language]
 
 
-def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
+def open_study(folder: str | Path, *, allow_outside: bool = False, only: str = "") -> Study:
     """Read and check what a study folder declares; the raw files are not opened yet.
 
-    Raises DataError with every problem found in study.toml, codebook.csv, scales.csv, index.toml and
-    corrections.csv. Raw files outside the folder are refused unless `allow_outside`.
+    only: the code of one unit, to look at nothing else. Raises DataError with every problem found in study.toml,
+    codebook.csv, scales.csv, index.toml and corrections.csv, and for an unknown unit. Raw files outside the folder
+    are refused unless `allow_outside`.
 
         study = ek.open_study("data/nga-bay")
     """
@@ -171,7 +178,11 @@ def open_study(folder: str | Path, *, allow_outside: bool = False) -> Study:
     assert declared and codebook and tree and corrections is not None
     index = {node.code: node for node in tree.node}
     placed = tuple(map(contents.locate, notices))
-    return Study(folder, declared, codebook, index, corrections, allow_outside, placed, contents.locate)
+    codes = [unit.code for unit in declared.units]
+    if only and only not in codes:
+        unknown = {"found": only, "expected": nearest(only, codes)}
+        raise DataError([Problem("study.toml", "only_unknown", unknown, column="units")])
+    return Study(folder, declared, codebook, index, corrections, allow_outside, placed, contents.locate, only)
 
 
 def _apart(declared: Declaration | None) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from evalkit.documents import READER, pandoc
-from evalkit.effects import KEY, select
+from evalkit.effects import select
 from evalkit.encodings import fold
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import Problem, nearest, raise_any
 from evalkit.language import Language, label, number, plain, text
 from evalkit.paper import spanned, told_origins
 from evalkit.sample import BETWEEN
@@ -127,7 +127,8 @@ def _named(values: Values) -> tuple[dict[str, tuple[pd.Series, str]], set[str]]:
     effects, study = values.effects, values.study
     rows = effects[effects["estimand"].isin(ESTIMANDS)]
     seen = visible(effects, study, waves=len(study.declared.waves) > 2).loc[rows.index]
-    found, hidden = {}, set()
+    found: dict[str, tuple[pd.Series, str]] = {}
+    hidden: set[str] = set()
     for (_, raw), (_, row) in zip(rows.iterrows(), seen.iterrows(), strict=True):
         did = row["estimand"] == "did"
         if row["method"] not in (("unit t", study.plan.unit_test) if did else ("linearised",)):
@@ -197,7 +198,7 @@ def _wrong_names(passage: str, known: Mapping[str, str], hidden: set[str], secti
 
 
 def _written(tree: dict[str, Any], name: str) -> tuple[str, list[dict[str, Any]]]:
-    """Markdown with numbered spans, and their origins. Footnotes bear the section's name: all sections are one text."""
+    """Markdown with numbered spans, and their origins. Footnotes bear the name of their section."""
     # Pipe tables, since in the others columns are places in the line, which spans move.
     writer = READER + "-simple_tables-multiline_tables-grid_tables"
     written = pandoc(json.dumps(tree).encode("utf-8"), "--from=json", f"--to={writer}", "--wrap=none").decode("utf-8")
@@ -215,7 +216,8 @@ _APART = re.compile(  # numerals that are no numbers
     | \d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{4}} | \d{{4}}-\d\d-\d\d | \b\d{{1,2}}/\d{{4}}
     | \b\d{{1,2}}\s(?:{_MONTHS})(?:\s\d{{4}})? | (?:{_MONTHS})\s\d{{1,4}}(?:,\s\d{{4}})?
     | \b(?:[Nn]gày|[Tt]háng|[Qq]uý|[Gg]iai\ đoạn|[Nn]hiệm\ kỳ|[Kk]hóa)\s\d[\d/–-]*
-    | \b(?:Article|Clause|Section|Chapter|Table|Figure|Appendix|Decree|Resolution|Circular|Decision|No\.|Nos\.)\s\d[\d.]*
+    | \b(?:Article|Clause|Section|Chapter|Table|Figure|Appendix)\s\d[\d.]*
+    | \b(?:Decree|Resolution|Circular|Decision|Nos?\.)\s\d[\d.]*
     | \b(?:[Đđ]iều|[Kk]hoản|[Mm]ục|[Cc]hương|[Pp]hần|[Bb]ảng|[Hh]ình|[Bb]iểu|[Pp]hụ\ lục|[Ss]ố|[Cc]âu)\s\d[\d.]*
     | \[\d+(?:[,;–-]\s?\d+)*\] | \(\d+\) | ^\s*\d+(?:\.\d+)*[.)]?\s
     | (?<![\d.,])(?:19|20)\d\d(?:\s?[-–/]\s?(?:19|20)\d\d)?(?![.,]?\d|\s?%)
@@ -225,8 +227,8 @@ _APART = re.compile(  # numerals that are no numbers
 _NUMERAL = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?!\w)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _OTHER_THINGS = re.compile(  # what else is counted; after such a word the number is no result of an indicator
-    r"\s?(?:triệu|tỷ|tỉ|nghìn|ngàn|đồng|người|phiếu|hộ|lượt|hồ sơ|cán bộ|xã|phường|ấp|năm|tháng|tuần|ngày|giờ|phút|tuổi|km|"
-    r"lần|câu|tiêu chí|million|billion|thousand|people|persons|forms|households|communes|wards|villages|"
+    r"\s?(?:triệu|tỷ|tỉ|nghìn|ngàn|đồng|người|phiếu|hộ|lượt|hồ sơ|cán bộ|xã|phường|ấp|năm|tháng|tuần|ngày|giờ|phút|"
+    r"tuổi|km|lần|câu|tiêu chí|million|billion|thousand|people|persons|forms|households|communes|wards|villages|"
     r"years|months|weeks|days|hours|minutes|times|files|VND|USD)\b",
     re.IGNORECASE,
 )

@@ -26,7 +26,7 @@ KINDS = (".md", ".docx")
 UNTITLED = "\ue000"  # stands for the title of a table without one, for pandoc writes no name without a title
 PERSONS = ("leader", "members")
 MOST_BYTES = 200_000_000  # of a Word file, unpacked
-PLAIN = ("", [], [])  # attributes of an element that has none
+PLAIN: tuple[str, list[str], list[str]] = ("", [], [])  # attributes of an element that has none
 _DECORATED = ("Emph", "Strong", "Underline", "Strikeout", "Superscript", "Subscript", "SmallCaps")
 
 

@@ -148,7 +148,9 @@ def _verify(
 
         verdict.findings += [Finding("bundle_differs", problem.file) for problem in bundle_differences(path)]
     if recompute and origin["study"]:
-        study = open_study(origin["study"], allow_outside=bool(origin["allow_outside"]))
+        study = open_study(
+            origin["study"], allow_outside=bool(origin["allow_outside"]), only=str(origin.get("unit", ""))
+        )
         _recompute(verdict, ledger, study, path if path.is_dir() else None, progress)
     else:
         verdict.evidence.append("verdict_not_recomputed")
@@ -215,8 +217,8 @@ def _document_findings(
         elif own != stored and not (excerpt and _is_part(excerpt, ledger, stored)):
             yield Finding("ledger_differs", name, fingerprint(stored), fingerprint(own))
         printed = {found for piece in pieces for found in _PRINTED.findall(piece.text)}
-        wanted = {fingerprint(stored)} if excerpt else {fingerprint(own or stored)}
-        if not wanted <= printed or printed - wanted - {fingerprint(own or stored)}:
+        allowed = {fingerprint(own or stored), (excerpt or ledger).get("excerpt_of")}
+        if not printed or printed - allowed:
             yield Finding("fingerprint_printed", name, fingerprint(own or stored), ", ".join(sorted(printed)) or "–")
     for entry in ledger["numbers"]:
         try:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import docx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import evalkit as ek
 from evalkit.declaration import Form, parse
@@ -37,12 +39,13 @@ def folder(tmp_path):
 
 
 def effects(n=100):
-    """What three groups of the main indicator could show: levels, changes, a difference; `n` answers in HL."""
+    """What four groups of the main indicator could show: levels, changes, a difference; `n` answers in HL."""
     rows = []
     for group, before, after, size in (
         ("pilot", 60.17, 72.93, 260),
         ("comparison", 60.8, 62.2, 780),
         ("HL", 59.3, 75.5, n),
+        ("NB", 61.0, 70.3, 100),
     ):
         for estimand, contrast, value in (
             ("level", "before", before),
@@ -59,6 +62,7 @@ def effects(n=100):
             "unit": "points (0-100)",
             "n_after": row[-1],
             "conf_low": row[4] - 3.04,
+            "conf_high": row[4] + 3.04,
             "p_adjusted": 0.0123,
         }
         for row in rows
@@ -120,6 +124,9 @@ def test_the_example_texts_are_bound_and_nothing_is_written(language):
     study = ek.open_study(NGA_BAY)
     team = read_team_text(study, language)
     assert list(team.sections) == ["introduction", "conclusions"] and team.notices == ()
+    found = bind(team, effects(), study, language)
+    assert [len(origins) for _, origins in found.sections.values()] == [2, 11]
+    assert list(found.numerals["numeral"]) == ["1"]
     assert before == {path: path.stat().st_mtime_ns for path in NGA_BAY.rglob("*")}
 
 
@@ -154,7 +161,7 @@ def test_pictures_are_left_out_with_a_notice(folder, target):
     assert [(one.key, one.line) for one in found.notices] == [("team_picture", 3)] * 2
 
 
-def word_file(folder, *, broken=False):
+def word_file(folder):
     """A Word file with headings, a list, a footnote, a table with merged cells, a picture, raw XML and a script."""
     source = (
         "# Mô hình\n\n## Cách làm\n\n1.  một\n2.  hai[^1] <script>x</script>\n\n[^1]: chú thích\n\n"
@@ -321,3 +328,26 @@ def test_persons_stand_in_the_form_only_where_they_are_real(folder):
 def test_a_form_that_is_not_as_it_must_be(form, expected):
     with pytest.raises(DataError, match=re.escape(expected)):
         parse(form, "study.toml", Form)
+
+
+ALPHABET = [*"ab 1,.<>[](){}|`*_^~$#@\\!:;-+=\"'/&\n\t«»đế\U000f0000\ue000",
+    "{n.before}", "\n\n", "\n| a | b |\n|---|---|\n| {hai_long.pilot.change} |", "[^1]", "\n[^1]: x\n", "```",
+    '<span class="number" id="0">', "{#n00001 .number}", "![](x)", "\n\n1. ", "\n- ", "\n> ",
+    "\n    ", "\n: ", "$$", "<!--", "\n---\n", "\n+---+\n",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(source=st.lists(st.sampled_from(ALPHABET), max_size=25).map("".join))
+def test_any_text_is_bound_or_refused_with_its_place(folder, source):
+    try:
+        found = bound(folder, model_vi=source, setting_vi="a[^1] {n.after}\n\n[^1]: x")
+    except DataError as error:
+        assert all(one.file.startswith("text/") for one in error.problems)
+        return
+    entries = Entries()
+    tree = read_markdown("\n\n".join(entries.enter(*one, name, 0) for name, one in found.sections.items()))
+    ids = [one for passage in passages(tree) for one in passage["numbers"] + passage["claims"]]
+    assert ids == [one["id"] for one in entries.numbers] and not entries.claims
+    assert not set(re.findall(r'"t": "(\w+)"', json.dumps(tree))) & {"RawBlock", "RawInline", "Image", "Figure"}

@@ -41,9 +41,9 @@ WORDS = {"released": "Đã có kết quả", "finished": "Đã trả", "processi
 MARK = "DỮ LIỆU MÔ PHỎNG"
 
 
-def simulate_cases() -> list[dict]:
+def simulate_cases(seed: int | list[int] = SEED) -> list[dict]:
     """All cases, one dict each, in the order of their receipt."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     months = [(year, month) for year in (2018, 2019, 2020, 2021) for month in range(1, 13)]
     months = [(year, month) for year, month in months if START <= date(year, month, 1) <= CUT]
     cases = []
@@ -216,11 +216,11 @@ def write_truth(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def main(folder: Path) -> None:
-    """Write cases/ under the folder."""
+def main(folder: Path, seed: int | list[int] = SEED) -> None:
+    """Write cases/ under the folder; `seed` draws the cases, and no other file."""
     target = folder / "cases"
     target.mkdir(parents=True, exist_ok=True)
-    cases = simulate_cases()
+    cases = simulate_cases(seed)
     write_opencps([case for case in cases if case["unit"] not in PILOTS], target / "opencps_doi_chung.csv")
     write_own([case for case in cases if case["unit"] in PILOTS], target / "so_theo_doi_thi_diem.xlsx")
     write_report(cases, target / "bao_cao_2020_12.xlsx")

@@ -1,0 +1,198 @@
+"""Lesson 5: two communes and their neighbours; a thousand pilots without any effect, and who raises the alarm."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from evalkit.claims import claims
+from evalkit.effects import select
+from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.sample import BETWEEN
+from evalkit.simulation import CUTS, PilotModel
+from evalkit.units import UnitComparison, compare_units
+
+ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on which the simulated model has no effect
+PILOTS, RESPONDENTS, MANY = 1000, 135, 540
+ALARM = 0.05
+_SWING, _LEVEL = PilotModel.shock_sd, 3.4  # on the latent scale of `simulation`, where 1 is one answer
+
+
+def changes(work: Work, indicator: str = ASKED) -> pd.Series:
+    """The change of every commune of the student's pilot, in points: unit → change."""
+    rows = select(work.effects, indicator=indicator, estimand="change", method="linearised").set_index("group")
+    return rows.loc[list(work.study.design.arms), "estimate"].rename(None)
+
+
+def without_effect(work: Work, *, respondents: int = RESPONDENTS) -> pd.DataFrame:
+    """A thousand pilots in which nobody did anything, drawn by the student's code.
+
+    The communes are those of her study. In each survey every commune stands a little higher or lower than it usually
+    does, and `respondents` of its people answer one question on the scale from 1 to 5. Returns one row a pilot:
+    `usual_p`, of the t test between all answers of the pilot communes before and after (Student 1908, Biometrika 6),
+    then the change of each commune, in points of 0–100.
+
+        without_effect(work)
+    """
+    return _without_effect(work.code, tuple(work.study.design.arms.items()), respondents).copy()
+
+
+@lru_cache(maxsize=8)
+def _without_effect(code: str, arms: tuple[tuple[str, str], ...], respondents: int) -> pd.DataFrame:
+    rng = np.random.default_rng([5, *code.encode()])
+    pilot = np.array([arm == "pilot" for _, arm in arms])
+    spread = np.hypot(PilotModel.person_sd, PilotModel.noise_sd)
+    found = np.empty((PILOTS, 1 + len(arms)))
+    for at in range(PILOTS):
+        level = _LEVEL + rng.normal(0, _SWING, (2, len(arms), 1))
+        answers = 25.0 * np.searchsorted(CUTS, rng.normal(level, spread, (2, len(arms), respondents)))
+        before, after = answers[:, pilot].reshape(2, -1)
+        found[at] = stats.ttest_ind(before, after).pvalue, *np.subtract(*answers.mean(axis=-1)[::-1])
+    columns = ["usual_p", *(unit for unit, _ in arms)]
+    return pd.DataFrame(found, pd.RangeIndex(1, PILOTS + 1, name="pilot"), columns)
+
+
+def is_pilot(work: Work) -> np.ndarray:
+    """Which communes of the study are pilots, in its order."""
+    return np.array([arm == "pilot" for arm in work.study.design.arms.values()])
+
+
+def neighbours_p(pilots: pd.DataFrame, work: Work) -> pd.Series:
+    """Of every pilot the p of `units.compare_units`: the pilot communes' changes against their neighbours'."""
+    units = pilots[list(work.study.design.arms)].to_numpy()
+    return pd.Series([compare_units(row, is_pilot(work)).p_value for row in units], pilots.index)
+
+
+def every_pair(work: Work, indicator: str = UNCHANGED) -> pd.DataFrame:
+    """The difference to all others if these two communes had been the pilots: `first, second, difference`, points."""
+    change = changes(work, indicator)
+    pairs = pd.DataFrame(combinations(change.index, 2), columns=["first", "second"])
+    both = change[pairs["first"]].to_numpy() + change[pairs["second"]].to_numpy()
+    return pairs.assign(difference=both / 2 - (change.sum() - both) / (len(change) - 2))
+
+
+def _usual(work: Work, respondents: int = RESPONDENTS) -> float:
+    """Per cent of the pilots in which the usual test raises the alarm."""
+    return 100 * (without_effect(work, respondents=respondents)["usual_p"] < ALARM).mean()
+
+
+def _usual_improved(work: Work) -> float:
+    pilots = without_effect(work)
+    risen = pilots[np.array(list(work.study.design.arms))[is_pilot(work)]].mean(axis=1) > 0
+    return 100 * ((pilots["usual_p"] < ALARM) & risen).mean()
+
+
+@lru_cache(maxsize=8)
+def _ours(work: Work, respondents: int = RESPONDENTS) -> float:
+    return 100 * (neighbours_p(without_effect(work, respondents=respondents), work) < ALARM).mean()
+
+
+def _compared(work: Work, indicator: str = ASKED) -> UnitComparison:
+    return compare_units(changes(work, indicator), is_pilot(work))
+
+
+def _pilots_only(work: Work) -> float:
+    return changes(work)[is_pilot(work)].mean()
+
+
+def _after_only(work: Work) -> float:
+    rows = select(work.effects, indicator=ASKED, estimand="level", contrast="after", method="linearised")
+    level = rows.set_index("group")["estimate"]
+    return level["pilot"] - level["comparison"]
+
+
+def _alike(work: Work) -> int:
+    """Of how many pairs of communes the difference is at least as large as that of the real pilots."""
+    found = _compared(work, UNCHANGED)
+    return round(found.placebo_p * found.assignments)
+
+
+def _alike_same_sign(work: Work) -> int:
+    estimate = _compared(work, UNCHANGED).estimate
+    differences = every_pair(work, UNCHANGED)["difference"] * np.sign(estimate)
+    return int((differences >= abs(estimate) - 1e-9).sum())
+
+
+def _said(work: Work) -> str:
+    """What design and result let one say of overall satisfaction: the direction of the claim on the difference."""
+    found = next(
+        claim
+        for claim in claims(work.effects, work.study, work.language)
+        if (claim.indicator, claim.group, claim.estimand) == (ASKED, BETWEEN, "did")
+    )
+    return {"higher": "b", "none": "c", "lower": "d"}[found.direction]
+
+
+ROUNDED = 0.06  # the answer may be rounded to one decimal
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        "5.1",
+        "number",
+        lambda work: _compared(work).estimate,
+        tolerance=ROUNDED,
+        unit="course_5_unit_points",
+        mistakes=(
+            Mistake("5_pilots_only", _pilots_only),
+            Mistake("5_after_only", _after_only),
+            Mistake("5_turned_round", lambda work: -_compared(work).estimate),
+        ),
+    ),
+    Exercise(
+        "5.2",
+        "number",
+        _usual,
+        tolerance=ROUNDED,
+        unit="course_5_unit_percent",
+        mistakes=(
+            Mistake("5_share_for_percent", lambda work: _usual(work) / 100),
+            Mistake("5_only_improved", _usual_improved),
+            Mistake("5_no_alarm", lambda work: 100 - _usual(work)),
+        ),
+    ),
+    Exercise(
+        "5.3",
+        "number",
+        _ours,
+        tolerance=ROUNDED,
+        unit="course_5_unit_percent",
+        mistakes=(
+            Mistake("5_share_for_percent", lambda work: _ours(work) / 100),
+            Mistake("5_usual_again", _usual),
+            Mistake("5_no_alarm", lambda work: 100 - _ours(work)),
+        ),
+    ),
+    Exercise(
+        "5.4",
+        "number",
+        lambda work: _usual(work, MANY),
+        tolerance=ROUNDED,
+        unit="course_5_unit_percent",
+        mistakes=(
+            Mistake("5_share_for_percent", lambda work: _usual(work, MANY) / 100),
+            Mistake("5_as_many_as_before", _usual),
+            Mistake("5_neighbours_used", lambda work: _ours(work, MANY)),
+        ),
+    ),
+    Exercise(
+        "5.5",
+        "count",
+        _alike,
+        mistakes=(
+            Mistake("5_own_left_out", lambda work: _alike(work) - 1),
+            Mistake("5_one_side", _alike_same_sign),
+            Mistake("5_share_for_count", lambda work: _compared(work, UNCHANGED).placebo_p),
+        ),
+    ),
+    Exercise(
+        "5.6",
+        "choice",
+        _said,
+        options=("a", "b", "c", "d", "e"),
+        mistakes=(Mistake("5_cause_claimed", lambda work: "a"), Mistake("5_nothing_said", lambda work: "e")),
+    ),
+)
