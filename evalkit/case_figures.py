@@ -99,7 +99,7 @@ def _control(chart: pd.DataFrame, cases: Cases, study: Study, language: Language
     )
     axes.plot(at, chart["centre"], color=INK, linewidth=0.8, label=centre)
     axes.plot(at, chart["value"], color=PILOT if study.design.arms[unit] == "pilot" else COMPARISON, marker="o",
-              markersize=3.5)  # fmt: skip
+              markersize=3.5, label="_")  # fmt: skip
     strange = chart.loc[chart["outside"], "value"]
     axes.plot(strange.index, strange, "D", color=INK, markersize=7, fillstyle="none",
               label=text("case_outside", language))  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import unicodedata
 from contextlib import contextmanager
+from datetime import date
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -137,6 +138,22 @@ def run(
 
 
 @app.command()
+def freeze(
+    folder: Folder,
+    late: Annotated[bool, typer.Option(help="Đã có phiếu đợt sau / answers of the second wave are there")] = False,
+    allow_outside: Outside = False,
+    language: Speech = "",
+) -> None:
+    """Ghi lại kế hoạch phân tích trước đợt khảo sát sau / fix the analysis plan before the second wave."""
+    from evalkit.freezing import freeze
+    from evalkit.study import open_study
+
+    with _told(folder, language) as speech:
+        path = freeze(open_study(folder, allow_outside=allow_outside), on=date.today(), late=late)
+        print(text("freeze_done", speech, path=path))
+
+
+@app.command()
 def verify(
     report: Annotated[Path, typer.Argument(help="Thư mục báo cáo, tệp báo cáo hoặc bundle.zip", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Thư mục khảo sát / study folder", show_default=False)] = None,
@@ -163,6 +180,7 @@ def verify(
                 known_fingerprint=fingerprint,
                 progress=partial(bar.update, task),
             )
+        speech = speech if language else verdict.language
         print(in_words(verdict, speech))
         if folder := output or (report if report.is_dir() else None):
             for path in write_verdict(verdict, folder, speech):
@@ -173,12 +191,50 @@ def verify(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Mở các sổ tay trong JupyterLab trên máy này / open the notebooks in JupyterLab, on this machine only."""
-    import subprocess
+    from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
 
+    from evalkit.course_notebooks import COURSE, START
     from evalkit.execution import NOTEBOOKS
 
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *context.args, str(NOTEBOOKS)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    page = (COURSE / START).relative_to(NOTEBOOKS).as_posix()
+    # In this process, so that Ctrl-C reaches JupyterLab alone, which then ends its kernels without asking.
+    LabApp.launch_instance(
+        [
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.root_dir={NOTEBOOKS}",
+            f"--LabApp.default_url=/lab/tree/{page}",
+            "--ServerApp.answer_yes=True",
+            *context.args,
+        ]
+    )
+
+
+course = typer.Typer(no_args_is_help=True, help="Khóa học / the course")
+app.add_typer(course, name="course")
+
+
+@course.command()
+def make(language: Speech = "") -> None:
+    """Lập sổ tay cho học viên và giáo viên từ nguồn / make the students' and teachers' notebooks."""
+    from evalkit.course_notebooks import COURSE, make
+
+    with _told(None, language) as speech:
+        print(text("course_made", speech, count=len(make()), path=COURSE))
+
+
+@course.command()
+def summary(
+    folder: Annotated[Path, typer.Argument(help="Thư mục các tệp tiến độ / folder of the progress files")],
+    language: Speech = "",
+) -> None:
+    """Tổng hợp tiến độ theo mã học viên / what each student has done, by code, as a workbook."""
+    from evalkit.course_summary import summarise
+
+    with _told(None, language) as speech:
+        path, notices = summarise(folder, speech)
+        if notices:
+            print(in_words(notices, speech))
+        print(text("forms_done", speech, path=path))
 
 
 @contextmanager

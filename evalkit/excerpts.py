@@ -23,7 +23,7 @@ def summary(document: Document) -> Document:
 
 
 def sheet(document: Document) -> Document:
-    """One page, numbers first: the table of results, the conclusion on the primary outcomes, what the design allows."""
+    """One page, numbers first: the table of results, the conclusion on the primary outcomes, the design's limits."""
     title = read_markdown(f"# {plain(document.title)} {{.unnumbered}}\n\n{plain(document.organisation)}")["blocks"]
     known = text("excerpt_full", document.language, fingerprint=document.fingerprint)
     blocks = [*title, *_results(document), *_primary(document), *_design(document), *_words(known)]

@@ -94,9 +94,11 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     left, right = 0.0, 134.0
     rows, labels = [], []
     few = {item: _few_answers(shares[item], study) for item in items}
+    suppressed = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
     for position, item in enumerate(items):
         for offset, period in enumerate(("before", "after")):
             at = position + (offset - 0.5) * 0.42
+            name = f"_{label(study.codebook[item].labels, language)}\t"
             found = shares[item][shares[item]["period"] == period]
             valid = found[found["kind"] == "answer"].set_index("code")["share"].reindex(codes)
             unseen = few[item].reindex(codes)
@@ -105,8 +107,10 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
             start = -valid.iloc[: len(codes) // 2].sum() - (valid.iloc[len(codes) // 2] / 2 if len(codes) % 2 else 0)
             left = min(left, start - together * worst)
             outside = start - together
-            for code, colour in zip(codes, colours, strict=True):
-                axes.barh(at, valid[code], height, left=start, color=colour, edgecolor="white", linewidth=0.6)
+            for answer, colour in zip(ordered, colours, strict=True):
+                code = answer.code
+                axes.barh(at, valid[code], height, left=start, color=colour, edgecolor="white", linewidth=0.6,
+                          label="" if unseen[code] else name + label(answer.labels, language))  # fmt: skip
                 if valid[code] >= 7:
                     ink = "white" if _dark(colour) else INK
                     axes.text(start + valid[code] / 2, at, number(valid[code], 0, language), ha="center", va="center",
@@ -114,12 +118,14 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
                 start += valid[code]
             if together:
                 place = outside if worst else start
-                axes.barh(at, together, height, left=place, facecolor="none", edgecolor=INK, linestyle=":")
+                axes.barh(at, together, height, left=place, facecolor="none", edgecolor=INK, linestyle=":",
+                          label=name + suppressed)  # fmt: skip
             unsure = found[found["kind"] == "dont_know"]
             unknown = _few_people(unsure["n"], study)
             unsure = unsure.loc[~unknown, "share"].sum()
             right = max(right, 126 + unsure)
-            axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white")
+            axes.barh(at, unsure, height, left=118, color=_MISSING, hatch="////", edgecolor="white",
+                      label="" if unknown.any() else name + text("kind_dont_know", language))  # fmt: skip
             axes.text(
                 119 + unsure, at, "·" if unknown.any() else number(unsure, 0, language), va="center", fontsize=7.5
             )
@@ -140,7 +146,7 @@ def answers(shares: dict[str, pd.DataFrame], study: Study, language: Language) -
     names = [label(answer.labels, language) for answer in ordered] + [text("kind_dont_know", language)]
     if any(hidden.any() for hidden in few.values()):
         handles.append(Patch(facecolor="none", edgecolor=INK, linestyle=":"))
-        names.append(text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
+        names.append(suppressed)
     axes.figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
     return marked(axes, study, language)
 
@@ -173,9 +179,10 @@ def levels(
             row = pair.loc[period]
             if compared:
                 ends = [row["conf_low"], row["conf_high"]]
-                axes.plot(ends, [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8)
+                axes.hlines(at + offset, *ends, color=colour, linewidth=2.2, alpha=0.8,
+                            label=f"_{text(f'period_{period}', language)}")  # fmt: skip
             face = "white" if period == "before" else colour
-            name = None if at else text(f"period_{period}", language)
+            name = ("_" if at else "") + text(f"period_{period}", language)
             axes.plot(row["estimate"], at + offset, marker, markersize=6, color=colour, markerfacecolor=face,
                       markeredgewidth=1.6, zorder=3, label=name)  # fmt: skip
         one_each = set(groups) <= set(study.design.arms)
@@ -210,7 +217,7 @@ def changes(effects: pd.DataFrame, study: Study, language: Language, *, indicato
         at = np.arange(len(indicators)) + (order - (len(present) - 1) / 2) * 0.24
         rows = chosen.loc[indicators]
         ends = [rows[f"conf_{end}_adjusted"].fillna(rows[f"conf_{end}"]) for end in ("low", "high")]
-        axes.hlines(at, *ends, color=colour, linewidth=1.6)
+        axes.hlines(at, *ends, color=colour, linewidth=1.6, label=f"_{group_label(study, group, language)}")
         face = "white" if estimand == "did" else colour
         axes.plot(rows["estimate"], at, marker, color=colour, markersize=6, markerfacecolor=face,
                   markeredgewidth=1.4, label=group_label(study, group, language))  # fmt: skip
@@ -230,10 +237,11 @@ def unit_changes(effects: pd.DataFrame, study: Study, language: Language, *, ind
     axes = _axes(0.21 * len(rows) + 1.5)
     pilot = (rows["group"].map(study.design.arms) == "pilot").to_numpy()
     at = np.arange(len(rows))
-    axes.hlines(at, rows["conf_low_adjusted"], rows["conf_high_adjusted"], color="#999999", linewidth=1.2)
     for arm, marker, colour, chosen in (("pilot", "D", PILOT, pilot), ("comparison", "o", COMPARISON, ~pilot)):
-        axes.plot(rows["estimate"].to_numpy()[chosen], at[chosen], marker, color=colour, markersize=6,
-                  linestyle="none", label=text(f"group_{arm}", language))  # fmt: skip
+        name, own = text(f"group_{arm}", language), rows[chosen]
+        axes.hlines(at[chosen], own["conf_low_adjusted"], own["conf_high_adjusted"], color="#999999", linewidth=1.2,
+                    label=f"_{name}")  # fmt: skip
+        axes.plot(own["estimate"], at[chosen], marker, color=colour, markersize=6, linestyle="none", label=name)
     axes.axvline(0, **_DASHED)
     _rows(axes, [group_label(study, group, language) for group in rows["group"]])
     unit = unit_words(study, indicator, rows["unit"].iloc[0], language)
@@ -252,7 +260,8 @@ def series(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     axes = _axes(3.6)
     for unit, arm in study.design.arms.items():
         if arm != "pilot":
-            axes.plot(range(len(order)), table[unit], color="#C8C8C8", linewidth=0.8, zorder=1)
+            axes.plot(range(len(order)), table[unit], color="#C8C8C8", linewidth=0.8, zorder=1,
+                      label=f"_{group_label(study, unit, language)}")  # fmt: skip
     for group, marker, colour in (("comparison", "o", COMPARISON), ("all", "o", AFTER), ("pilot", "D", PILOT)):
         if group not in table:
             continue
@@ -354,8 +363,10 @@ def shocks(effects: pd.DataFrame, study: Study, language: Language, *, indicator
     if np.isfinite(moves["estimate"]):
         low, high = axes.get_ylim()
         at = low + 0.06 * (high - low)
-        axes.hlines(at, moves["conf_low"], min(moves["conf_high"], grid[-1]), color=COMPARISON, linewidth=2)
-        axes.plot(moves["estimate"], at, "D", color=COMPARISON, markersize=6, label=text("legend_shock", language))
+        name = text("legend_shock", language)
+        axes.hlines(at, moves["conf_low"], min(moves["conf_high"], grid[-1]), color=COMPARISON, linewidth=2,
+                    label=f"_{name}")  # fmt: skip
+        axes.plot(moves["estimate"], at, "D", color=COMPARISON, markersize=6, label=name)
         axes.set_ylim(low, high)
     unit = unit_words(study, indicator, moves["unit"], language)
     axes.set_xlim(0, grid[-1])
@@ -382,9 +393,10 @@ def robustness(found: pd.DataFrame, study: Study, language: Language) -> Axes:
     for scoring, marker, colour in (("mean", "o", AFTER), ("share", "s", PILOT), ("ordinal", "D", COMPARISON)):
         chosen = (parts["scoring"] == scoring).to_numpy()
         if chosen.any():
-            top.vlines(at[chosen], ways["conf_low"][chosen], ways["conf_high"][chosen], color=colour, alpha=0.45)
-            top.plot(at[chosen], ways["estimate"][chosen], marker, color=colour, markersize=3.6,
-                     label=text(f"scoring_{scoring}", language))  # fmt: skip
+            words = text(f"scoring_{scoring}", language)
+            top.vlines(at[chosen], ways["conf_low"][chosen], ways["conf_high"][chosen], color=colour, alpha=0.45,
+                       label=f"_{words}")  # fmt: skip
+            top.plot(at[chosen], ways["estimate"][chosen], marker, color=colour, markersize=3.6, label=words)
     top.plot(at[0], ways["estimate"][0], "o", markersize=9, markerfacecolor="none", markeredgecolor=INK,
              markeredgewidth=1.2, label=text("legend_planned", language))  # fmt: skip
     top.axhline(0, **_DASHED)
@@ -415,16 +427,19 @@ def planning(frame: pd.DataFrame, study: Study, language: Language, *, responden
     people = reached[reached["claim"] == "people"]
     units = reached[reached["shock_sd"] == frame["shock_sd"].max()]
     for _, line in people.groupby(["pilots", "comparisons"]):
-        axes.plot(line["respondents"], line["change"], color=_PEOPLE, linewidth=1.2)
+        axes.plot(line["respondents"], line["change"], color=_PEOPLE, linewidth=1.2,
+                  label=f"_{text('plan_for_people', language)}")  # fmt: skip
     ends = [(people.loc[people["respondents"] == people["respondents"].max(), "change"].mean(), _PEOPLE)]
     words = [fill(text("plan_for_people", language), 18)]
     for (pilots, others), line in units.groupby(["pilots", "comparisons"]):
         own = (pilots, others) == arms(study)
         colour = PILOT if own else AFTER
-        axes.plot(line["respondents"], line["change"], color=colour, linewidth=2.4 if own else 1.4, zorder=3)
-        axes.axhline(line["floor"].iloc[0], color=colour, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-        ends.append((line["change"].iloc[-1], colour))
         words.append(design_label(pilots, others, language))
+        axes.plot(line["respondents"], line["change"], color=colour, linewidth=2.4 if own else 1.4, zorder=3,
+                  label=f"_{words[-1]}, {text('plan_for_units', language)}")  # fmt: skip
+        axes.axhline(line["floor"].iloc[0], color=colour, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1,
+                     label=f"_{words[-1]}, {text('plan_floor', language)}")  # fmt: skip
+        ends.append((line["change"].iloc[-1], colour))
         if own:
             here = line[line["respondents"] == respondents]
             axes.plot(here["respondents"], here["change"], "D", color=colour, markersize=6, zorder=4)

@@ -42,7 +42,7 @@ def published(wanted: Published, family: Family, language: Language) -> Axes | N
             # A year without a value parts the line: nothing is interpolated.
             values = part.set_index("year")["value"].reindex(range(part["year"].min(), part["year"].max() + 1))
             axes.plot(values.index, values, color=colour, marker=mark, markerfacecolor=inside or colour,
-                      label="" if at else words)  # fmt: skip
+                      label=("_" if at else "") + words)  # fmt: skip
         for row in rows.to_dict("records") if len(lines) == 1 else ():  # of several lines they would cover each other
             value = number(row["value"], row["decimals"], language)
             axes.annotate(value, (row["year"], row["value"]), (0, 7), textcoords="offset points",
@@ -82,7 +82,7 @@ def points(found: pd.DataFrame, definition: Definition, study: Study, language: 
         for value, part in rows[rows["criterion"] == code].groupby("difference"):
             spread = 0.11 * (np.arange(len(part)) - (len(part) - 1) / 2)
             squeezed = spread * min(1, 0.7 / max(np.ptp(spread), 1e-9))
-            axes.plot(np.full(len(part), value), at + squeezed, "o", color=AFTER, markersize=4)
+            axes.plot(np.full(len(part), value), at + squeezed, "o", color=AFTER, markersize=4, label="_")
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(codes)), [fill(label(definition.labels()[code], language), 44) for code in codes])
     axes.set_ylim(len(codes) - 0.4, -0.6)

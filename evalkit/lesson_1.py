@@ -42,7 +42,7 @@ def _only_after(work: Work) -> float:
 
 def _risen(work: Work, arms: tuple[str, ...]) -> int:
     units = [unit for unit, arm in work.study.design.arms.items() if arm in arms]
-    return sum(effect(work, unit, "change")["estimate"] > 0 for unit in units)
+    return int(sum(effect(work, unit, "change")["estimate"] > 0 for unit in units))
 
 
 def _said_of_pilots(work: Work) -> str:

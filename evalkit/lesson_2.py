@@ -111,9 +111,9 @@ def _as_typed(work: Work) -> pd.DataFrame:
     first = responses["wave"] == study.declared.waves[0].code
     here = first & (responses["unit"].map(study.design.arms) == "pilot")
     answers = responses[here].set_index("row_id")[[item for group in GROUPS for item in study.index[group].items]]
-    kinds = work.survey.missing.pivot(index="row_id", columns="variable", values="kind")
-    codes = kinds.apply(lambda column: column.map({"dont_know": DONT_KNOW, "refused": REFUSED}))
-    return answers.fillna(codes).reset_index(drop=True)
+    missing = work.survey.missing[work.survey.missing["row_id"].isin(answers.index)]
+    codes = missing.assign(code=missing["kind"].map({"dont_know": DONT_KNOW, "refused": REFUSED}))
+    return answers.fillna(codes.pivot(index="row_id", columns="variable", values="code")).reset_index(drop=True)
 
 
 def _misplaced(work: Work) -> set[str]:
@@ -139,10 +139,9 @@ def _mean_code(work: Work) -> float:
     return form[form <= BEST].mean()
 
 
-def _alpha(work: Work, *, typed: bool = False, everything: bool = False) -> float:
+def _alpha(work: Work, *, typed: bool = False) -> float:
     tried = trial(work)
-    answers = tried.answers if typed else tried.valid
-    return reliability(answers if everything else answers[tried.of(tried.group)]).alpha
+    return reliability((tried.answers if typed else tried.valid)[tried.of(tried.group)]).alpha
 
 
 def _mean_correlation(work: Work) -> float:
@@ -191,7 +190,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "number",
         _score,
         tolerance=ROUNDED,
-        unit="course_2_unit_points",
+        unit="course_2_unit",
         mistakes=(
             Mistake("2_counted_99", lambda work: _score(work, known=DONT_KNOW)),
             Mistake("2_divided_by_all", lambda work: _score(work, all_items=True)),
@@ -204,10 +203,8 @@ EXERCISES: tuple[Exercise, ...] = (
         "number",
         _alpha,
         tolerance=TWO_DECIMALS,
-        unit="course_2_unit_alpha",
         mistakes=(
             Mistake("2_alpha_with_99", lambda work: _alpha(work, typed=True)),
-            Mistake("2_all_questions", lambda work: _alpha(work, everything=True)),
             Mistake("2_mean_correlation", _mean_correlation),
         ),
     ),
@@ -226,7 +223,6 @@ EXERCISES: tuple[Exercise, ...] = (
         "number",
         lambda work: _alpha_mended(work, "turned"),
         tolerance=TWO_DECIMALS,
-        unit="course_2_unit_alpha",
         mistakes=(
             Mistake("2_not_turned", lambda work: _alpha_mended(work, "left")),
             Mistake("2_dropped_not_turned", lambda work: _alpha_mended(work, "dropped")),

@@ -22,9 +22,9 @@ ALARM = 0.05
 _SWING, _LEVEL = PilotModel.shock_sd, 3.4  # on the latent scale of `simulation`, where 1 is one answer
 
 
-def changes(work: Work, indicator: str = ASKED) -> pd.Series:
-    """The change of every commune of the student's pilot, in points: unit → change."""
-    rows = select(work.effects, indicator=indicator, estimand="change", method="linearised").set_index("group")
+def changes(work: Work) -> pd.Series:
+    """The change of every commune in the group UNCHANGED of the student's pilot, in points: unit → change."""
+    rows = select(work.effects, indicator=UNCHANGED, estimand="change", method="linearised").set_index("group")
     return rows.loc[list(work.study.design.arms), "estimate"].rename(None)
 
 
@@ -67,9 +67,9 @@ def neighbours_p(pilots: pd.DataFrame, work: Work) -> pd.Series:
     return pd.Series([compare_units(row, is_pilot(work)).p_value for row in units], pilots.index)
 
 
-def every_pair(work: Work, indicator: str = UNCHANGED) -> pd.DataFrame:
+def every_pair(work: Work) -> pd.DataFrame:
     """The difference to all others if these two communes had been the pilots: `first, second, difference`, points."""
-    change = changes(work, indicator)
+    change = changes(work)
     pairs = pd.DataFrame(combinations(change.index, 2), columns=["first", "second"])
     both = change[pairs["first"]].to_numpy() + change[pairs["second"]].to_numpy()
     return pairs.assign(difference=both / 2 - (change.sum() - both) / (len(change) - 2))
@@ -91,29 +91,38 @@ def _ours(work: Work, respondents: int = RESPONDENTS) -> float:
     return 100 * (neighbours_p(without_effect(work, respondents=respondents), work) < ALARM).mean()
 
 
-def _compared(work: Work, indicator: str = ASKED) -> UnitComparison:
-    return compare_units(changes(work, indicator), is_pilot(work))
+def first_alarm(pilots: pd.DataFrame) -> int:
+    """The number of the first pilot in which the usual test raises the alarm."""
+    return int(pilots.index[pilots["usual_p"] < ALARM][0])
 
 
-def _pilots_only(work: Work) -> float:
-    return changes(work)[is_pilot(work)].mean()
+def _alarmed(work: Work) -> pd.Series:
+    """The changes of the communes in the first pilot with an alarm."""
+    pilots = without_effect(work)
+    return pilots.loc[first_alarm(pilots), list(work.study.design.arms)]
 
 
-def _after_only(work: Work) -> float:
-    rows = select(work.effects, indicator=ASKED, estimand="level", contrast="after", method="linearised")
-    level = rows.set_index("group")["estimate"]
-    return level["pilot"] - level["comparison"]
+def _difference(work: Work) -> float:
+    return compare_units(_alarmed(work), is_pilot(work)).estimate
+
+
+def _pilots_alone(work: Work) -> float:
+    return _alarmed(work)[is_pilot(work)].mean()
+
+
+def _compared(work: Work) -> UnitComparison:
+    return compare_units(changes(work), is_pilot(work))
 
 
 def _alike(work: Work) -> int:
     """Of how many pairs of communes the difference is at least as large as that of the real pilots."""
-    found = _compared(work, UNCHANGED)
+    found = _compared(work)
     return round(found.placebo_p * found.assignments)
 
 
 def _alike_same_sign(work: Work) -> int:
-    estimate = _compared(work, UNCHANGED).estimate
-    differences = every_pair(work, UNCHANGED)["difference"] * np.sign(estimate)
+    estimate = _compared(work).estimate
+    differences = every_pair(work)["difference"] * np.sign(estimate)
     return int((differences >= abs(estimate) - 1e-9).sum())
 
 
@@ -133,13 +142,13 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "5.1",
         "number",
-        lambda work: _compared(work).estimate,
+        _difference,
         tolerance=ROUNDED,
         unit="course_5_unit_points",
         mistakes=(
-            Mistake("5_pilots_only", _pilots_only),
-            Mistake("5_after_only", _after_only),
-            Mistake("5_turned_round", lambda work: -_compared(work).estimate),
+            Mistake("5_pilots_only", _pilots_alone),
+            Mistake("5_turned_round", lambda work: -_difference(work)),
+            Mistake("5_added", lambda work: 2 * _pilots_alone(work) - _difference(work)),
         ),
     ),
     Exercise(
@@ -185,7 +194,7 @@ EXERCISES: tuple[Exercise, ...] = (
         mistakes=(
             Mistake("5_own_left_out", lambda work: _alike(work) - 1),
             Mistake("5_one_side", _alike_same_sign),
-            Mistake("5_share_for_count", lambda work: _compared(work, UNCHANGED).placebo_p),
+            Mistake("5_share_for_count", lambda work: _compared(work).placebo_p),
         ),
     ),
     Exercise(

@@ -10,12 +10,13 @@ from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evalkit.case_series import DEFINITIONS, on_time, series
+from evalkit.case_series import COUNTS, DEFINITIONS, on_time, series
 from evalkit.cases import Cases, Definition, read_cases
 from evalkit.claims import claims, design_sentences
 from evalkit.council_rules import RULES, needed, read_rule
@@ -23,8 +24,8 @@ from evalkit.declaration import Labels
 from evalkit.documents import Document, Picture, pandoc, read_markdown
 from evalkit.effects import select
 from evalkit.exercises import Exercise, Mistake, Work
-from evalkit.figures import levels, unit_changes
-from evalkit.language import label, number, plain, text
+from evalkit.figures import levels, unit_changes, use_style
+from evalkit.language import Language, label, number, plain, text
 from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
 from evalkit.paper import spanned, told_origins
 from evalkit.proceedings import Ballot, Council, Product, Seat, Session, decide
@@ -38,7 +39,8 @@ ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on w
 GROUPS = ("cchc", "dan_chu", "van_hoa", "tiep_dan", "cntt", "cham_lo")
 FIGURES = ("1", "2", "3")
 RECORDS = Path(__file__).resolve().parent.parent / "data" / "nga-bay"
-LAW = "tt-11-2014"
+LAW, SESSION = "tt-11-2014", date(2021, 2, 24)
+MONTH = ("2020-12-01", "2020-12-31")
 _SEATS = ("chair", "vice_chair", "reviewer", "reviewer", "secretary", "member", "member", "member", "member")
 
 
@@ -67,12 +69,12 @@ class Planted:
 def report(work: Work) -> Path:
     """Write the student's report as it was handed to the council, five errors in it; returns the Word file.
 
-    Some ten seconds. The file stands in her folder and is written anew each time.
+    Some ten seconds. The file stands beside her data and is written anew each time.
 
         verdict = ek.verify(report(work))
     """
     document = _written(work)
-    path = work.folder / f"{text('course_6_file', work.language)}.docx"
+    path = work.folder.parent / f"{text('course_6_file', work.language)}_{work.code}.docx"
     path.write_bytes(_meddled(docx(document, template="short"), work))
     return path
 
@@ -95,39 +97,45 @@ def records(work: Work) -> Cases:
     return found
 
 
-def since_launch(work: Work) -> pd.DataFrame:
-    """The counts of the pilot communes' cases from the launch to the data cut: one row, COUNTS of `case_series`."""
-    cases = records(work)
-    span = pd.DataFrame({"start": [cases.declared.launch], "end": [cases.declared.data_cut]}, dtype="datetime64[s]")
-    counts = series(cases, by=("unit",), periods=span)
-    pilots = counts["unit"].map(work.study.design.arms) == "pilot"
-    return counts[pilots].drop(columns=["unit", "start", "end"]).sum().to_frame().T
+def one_month(work: Work) -> pd.DataFrame:
+    """The counts of the pilot communes' cases in the month of the report: one row, COUNTS of `case_series`."""
+    month = pd.DataFrame({"start": MONTH[:1], "end": MONTH[1:]}, dtype="datetime64[s]")
+    counts = series(records(work), by=("unit",), periods=month)
+    pilots = counts["unit"].astype(str).map(work.study.design.arms) == "pilot"
+    return counts.loc[pilots, list(COUNTS)].sum().to_frame().T
 
 
 def council(work: Work, vote: str) -> Council:
     """The session on the report: those present, the ballots of the others, drawn by code, and the student's own.
 
-    vote: `xuat_sac`, `dat` or `khong_dat`. She is the last of the members.
+    vote: `xuat_sac`, `dat` or `khong_dat`; her ballot is the last one.
     """
     rng = _draws(work, 2)
-    absent = int(rng.integers(3))
+    absent, story = int(rng.integers(3)), int(rng.integers(3))
     rule = read_rule(RULES / f"{LAW}.toml", f"{LAW}.toml")
-    seats = [Seat(role, role, not 5 <= at < 5 + absent) for at, role in enumerate(_SEATS)]
-    others = len(_SEATS) - 1 - absent
-    best = needed("at_least", "3/4", others + 1) - int(rng.integers(2))  # as many as it takes, or one fewer
-    overall = ["xuat_sac"] * best + ["dat"] * (others - 1 - best) + ["xuat_sac"]
-    ballots = [_ballot(grade) for grade in overall]
-    ballots[-1].marks["P1.chat_luong"] = "dat"  # type: ignore[index]
-    ballots = [ballots[at] for at in rng.permutation(others)] + [_ballot(vote)]
+    seats = tuple(Seat(role, role, not 5 <= at < 5 + absent) for at, role in enumerate(_SEATS))
+    present = len(seats) - absent
+    enough, failing = needed("at_least", "3/4", present), needed("more_than", "1/3", present)
+    ballots = [
+        # One too few find it excellent, and another says so whose own grade of the quality is lower.
+        [_ballot("xuat_sac")] * (enough - 1) + [_ballot("xuat_sac", quality="dat")],
+        [_ballot("xuat_sac")] * min(enough, present - 2) + [_ballot("khong_dat")],
+        [_ballot("khong_dat")] * failing,
+    ][story]
+    ballots += [_ballot("dat")] * (present - 1 - len(ballots))
+    shuffled = [ballots[at] for at in rng.permutation(len(ballots))] + [_ballot(vote)]
     product = Product(code="P1", label=Labels(vi="Báo cáo tổng hợp", en="Full report"))
-    session = Session(rule=LAW, day=date(2021, 2, 24), attendance="-", ballots="-", counters=("1", "2", "3"),
-                      products=(product,))  # fmt: skip
-    return Council(rule, session, tuple(seats), tuple(replace(one, line=at) for at, one in enumerate(ballots, 1)))
+    session = Session(rule=LAW, day=SESSION, attendance="-", ballots="-", products=(product,), counters=tuple("123"))
+    return Council(rule, session, seats, tuple(replace(one, line=at) for at, one in enumerate(shuffled, 1)))
 
 
-def ballot_table(session: Council) -> pd.DataFrame:
-    """The ballots of a session, one row each."""
-    return pd.DataFrame([dict(ballot.marks) for ballot in session.ballots], range(1, len(session.ballots) + 1))
+def ballot_table(session: Council, language: Language) -> pd.DataFrame:
+    """The ballots of a session in words, one row each."""
+    titles = {f"P1.{one.code}": label(one.label, language) for one in session.rule.criteria}
+    titles |= {key: text(f"course_6_column_{key}", language) for key in ("report", "overall")}
+    grades = {grade.code: label(grade.label, language) for grade in session.rule.grades}
+    rows = [{titles[item]: grades[mark] for item, mark in ballot.marks.items()} for ballot in session.ballots]
+    return pd.DataFrame(rows, range(1, len(rows) + 1))
 
 
 def planted(work: Work) -> Planted:
@@ -136,10 +144,8 @@ def planted(work: Work) -> Planted:
     dropped, changed, blamed = (str(one) for one in rng.permutation(GROUPS[:-1])[:3])
     first, second = sorted(str(one) for one in rng.permutation(FIGURES)[:2])
     order = tuple(str(one) for one in rng.permutation(["change", "did", "uncertain", "other", "overclaim"]))
-    printed = {letter: round(_rate(work, letter), 1) for letter in DEFINITIONS}
-    others = [letter for letter in DEFINITIONS if list(printed.values()).count(printed[letter]) == 1 and letter != "C"]
     by = float(rng.choice([3.0, 4.0, 5.0, 6.0]))
-    return Planted(dropped, changed, by, (first, second), blamed, order, others[int(rng.integers(len(others)))])
+    return Planted(dropped, changed, by, (first, second), blamed, order, _definitions(work)[int(rng.integers(2))])
 
 
 def _draws(work: Work, part: int) -> np.random.Generator:
@@ -147,7 +153,18 @@ def _draws(work: Work, part: int) -> np.random.Generator:
 
 
 def _rate(work: Work, letter: Definition) -> float:
-    return float(on_time(since_launch(work), letter)["percent"].iloc[0])
+    return float(on_time(one_month(work), letter)["percent"].iloc[0])
+
+
+def _definitions(work: Work) -> list[Definition]:
+    """The definitions other than the declared one, those first whose rate is farthest from its."""
+    declared = records(work).declared.definition
+    others: list[Definition] = [letter for letter in DEFINITIONS if letter != declared]
+    return sorted(others, key=lambda letter: -abs(_rate(work, letter) - _rate(work, declared)))
+
+
+def _declared_rate(work: Work) -> float:
+    return _rate(work, records(work).declared.definition)
 
 
 def _change(work: Work, indicator: str) -> float:
@@ -155,16 +172,16 @@ def _change(work: Work, indicator: str) -> float:
     return float(rows["estimate"].iloc[0])
 
 
-def _ballot(overall: str) -> Ballot:
-    items = ("P1.so_luong", "P1.khoi_luong", "P1.chat_luong", "report")
-    return Ballot({**dict.fromkeys(items, overall), "overall": overall})
+def _ballot(overall: str, *, quality: str = "") -> Ballot:
+    marks = dict.fromkeys(("P1.so_luong", "P1.khoi_luong", "P1.chat_luong", "report", "overall"), overall)
+    return Ballot(marks | {"P1.chat_luong": quality or overall})
 
 
 def _written(work: Work) -> Document:
     """The report before anybody changed it by hand: with too few groups, too strong words, another definition."""
     study, language, wrong = work.study, work.language, planted(work)
     kept = [ASKED, *(group for group in GROUPS if group != wrong.dropped)]
-    entries, blocks = Entries(), []
+    entries, blocks = Entries(), list[str]()
 
     def say(key: str, body: str = "", **values: Any) -> None:
         source = text(f"course_6_{key}", language, **values) + body if key else body
@@ -194,7 +211,8 @@ def _written(work: Work) -> Document:
     ]
     about = {"study": study.folder.name, "language": language, "simulated": True}
     ledger = ledger_bytes(make_ledger(tree, entries, figures, **about))
-    title, organisation = (label(words, language) for words in (study.declared.study.title, study.declared.study.organisation))
+    about_study = study.declared.study
+    title, organisation = (label(words, language) for words in (about_study.title, about_study.organisation))
     return Document(language, title, text("course_6_kind", language), organisation, True, tree, pictures, ledger,
                     fingerprint(ledger))  # fmt: skip
 
@@ -220,15 +238,16 @@ def _conclusion(work: Work, wrong: Planted) -> list[str]:
 
 def _pictures(work: Work, kept: list[str]) -> dict[str, Picture]:
     study, language, found = work.study, work.language, {}
+    use_style()
     with tracing(False):
-        drawn = (
+        drawn: tuple[Any, ...] = (
             levels(work.effects, study, language, indicators=kept, groups=["pilot"]),
             levels(work.effects, study, language, indicators=kept, groups=["comparison"]),
             unit_changes(work.effects, study, language, indicator=ASKED),
         )
         for name, axes in zip(FIGURES, drawn, strict=True):
             stream = io.BytesIO()
-            axes.figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+            axes.figure.savefig(stream, format="png", dpi=300, metadata={"Software": None})
             found[name] = Picture(b"", stream.getvalue(), text(f"course_6_caption_{name}", language))
     return found
 
@@ -253,3 +272,72 @@ def _meddled(data: bytes, work: Work) -> bytes:
     saved = io.BytesIO()
     book.save(saved)
     return saved.getvalue()
+
+
+def _most_votes(work: Work) -> str:
+    return mode(ballot.marks["overall"] for ballot in council(work, "dat").ballots)
+
+
+ROUNDED = 0.06  # the answer may be rounded to one decimal
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        "6.1",
+        "number",
+        lambda work: _change(work, planted(work).changed),
+        tolerance=ROUNDED,
+        unit="course_6_unit_points",
+        mistakes=(
+            Mistake("6_as_printed", lambda work: _change(work, planted(work).changed) + planted(work).by),
+            Mistake("6_by_how_much", lambda work: planted(work).by),
+        ),
+    ),
+    Exercise(
+        "6.2",
+        "codes",
+        lambda work: set(planted(work).swapped),
+        mistakes=(
+            Mistake("6_one_figure", lambda work: {planted(work).swapped[0]}),
+            Mistake("6_all_figures", lambda work: set(FIGURES)),
+        ),
+    ),
+    Exercise(
+        "6.3",
+        "choice",
+        lambda work: planted(work).dropped,
+        options=GROUPS,
+        mistakes=(
+            Mistake("6_lowest_group", lambda work: UNCHANGED),
+            Mistake("6_changed_group", lambda work: planted(work).changed),
+        ),
+    ),
+    Exercise(
+        "6.4",
+        "choice",
+        lambda work: planted(work).place("overclaim"),
+        options=("k1", "k2", "k3", "k4", "k5"),
+        mistakes=(
+            Mistake("6_change_is_allowed", lambda work: planted(work).place("change")),
+            Mistake("6_difference_is_allowed", lambda work: planted(work).place("did")),
+            Mistake("6_nothing_found", lambda work: planted(work).place("uncertain")),
+        ),
+    ),
+    Exercise(
+        "6.5",
+        "number",
+        _declared_rate,
+        tolerance=ROUNDED,
+        unit="course_6_unit_percent",
+        mistakes=(
+            Mistake("6_printed_rate", lambda work: _rate(work, planted(work).definition)),
+            Mistake("6_share_for_percent", lambda work: _declared_rate(work) / 100),
+        ),
+    ),
+    Exercise(
+        "6.6",
+        "choice",
+        lambda work: decide(council(work, "dat")).rating,
+        options=("xuat_sac", "dat", "khong_dat"),
+        mistakes=(Mistake("6_most_votes", _most_votes),),
+    ),
+)

@@ -22,7 +22,7 @@ _ROWS = 2000  # a longer frame holds records, which no report shows one by one
 
 
 def stray_numerals(words: str, spans: Iterable[Span], declared: Mapping[str, set[str]]) -> list[str]:
-    """The numerals in words that are neither traced nor part of a declared text that stands there, with their context.
+    """The numerals in words, with their context, that are neither traced nor part of a declared text there.
 
     declared: of `declared_numerals`.
     """

@@ -17,7 +17,7 @@ from evalkit.pictures import described, drawn_numbers, release_labels
 from evalkit.spreadsheets import safe_csv
 from evalkit.study import Study
 from evalkit.tables import markdown
-from evalkit.tracing import Span, resolve, start_tracing, tracing, unmarked
+from evalkit.tracing import Span, resolve, spanned, start_tracing, told_origins, tracing, unmarked
 
 SHOWN = "evalkit"  # the key of output metadata under which a notebook says what it shows
 
@@ -66,7 +66,8 @@ class Paper:
 
         caption = title = self._caption(f"figure_{name}", values, real)
         file = self._file(name, values)
-        figure, shown = axes.figure, {"kind": "figure", "name": file}
+        figure = axes.figure
+        shown: dict[str, Any] = {"kind": "figure", "name": file}
         if self.output:
             told = described(figure, caption, self.language)  # type: ignore[arg-type]
             words, spans = resolve(f"{plain(caption)}\n{told}", escaped=plain)
@@ -79,9 +80,9 @@ class Paper:
                 data = _rendered(figure, kind, 300)
                 self._save(f"figures/{file}.{kind}", data)
                 shown[f"{kind}_sha256"] = sha256(data).hexdigest()
-        data = {"image/png": _rendered(figure, "png", 100), "text/plain": unmarked(title)}
+        page = {"image/png": _rendered(figure, "png", 100), "text/plain": unmarked(title)}
         plt.close(figure)
-        display(data, metadata={SHOWN: shown | {"caption": caption}}, raw=True)
+        display(page, metadata={SHOWN: shown | {"caption": caption}}, raw=True)
 
     def data(self, name: str, frame: pd.DataFrame) -> None:
         """Save a table of data unrounded, as <name>.csv."""
@@ -124,30 +125,6 @@ class Paper:
         if len(self._declared) > 1 or not isinstance(self._declared[0], dict):
             self._declared = [declared_numerals(*self._declared)]
         return self._declared[0]
-
-
-def told_origins(spans: list[Span]) -> list[dict[str, Any]]:
-    """What traced strings were made of, as `ledger.Entries.enter` takes it."""
-    return [
-        {"kind": span.origin.kind, "shown": unmarked(span.origin.shown), "value": span.origin.value}
-        | {"rule": span.origin.rule}
-        | span.origin.about
-        for span in spans
-    ]
-
-
-def spanned(words: str, spans: list[Span]) -> str:
-    """Words with a span about each traced number and claim, which carries its place in their order."""
-    cuts = []
-    for at, span in enumerate(spans):
-        if span.origin.kind != "name":
-            cuts.append((span.start, 1, -span.end, at, f'<span class="{span.origin.kind}" id="{at}">'))
-            cuts.append((span.end, 0, -span.start, -at, "</span>"))
-    out, last = "", 0
-    for place, *_, tag in sorted(cuts):
-        out += words[last:place] + tag
-        last = place
-    return out + words[last:]
 
 
 def _unmarked(frame: pd.DataFrame) -> pd.DataFrame:

@@ -32,8 +32,8 @@ def pdf(document: Document, *, sheet: bool = False) -> bytes:
 
     It has bookmarks, a text alternative for each figure and formula, and two attachments: the ledger, and the place
     of each bound number. sheet: the body without cover and lists. Only fonts that Typst builds in are used; nothing
-    is read from disk or network. Raises ValueError for an image that is not one of the document's pictures, RuntimeError with Typst's words for
-    whatever it warns of, as a letter that no font has.
+    is read from disk or network. Raises ValueError for an image that is not one of the document's pictures,
+    RuntimeError with Typst's words for whatever it warns of, as a letter that no font has.
 
         Path("report.pdf").write_bytes(pdf(document))
     """

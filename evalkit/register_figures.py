@@ -41,7 +41,7 @@ def shares(effects: pd.DataFrame, study: Study, language: Language) -> Axes | No
                 reach = [[row.estimate - row.conf_low], [row.conf_high - row.estimate]]
                 axes.errorbar(
                     row.estimate, at + offset, xerr=reach, fmt=_MARKERS[period], color=_COLOURS[period],
-                    markersize=5, capsize=2, label=text(f"period_{period}", language) if at == 0 else None,
+                    markersize=5, capsize=2, label=("_" if at else "") + text(f"period_{period}", language),
                 )  # fmt: skip
     names = [
         fill(f"{text(f'register_kind_{kind}', language)} – {group_label(study, group, language)}", 40)
@@ -75,7 +75,7 @@ def months(frame: pd.DataFrame, registers: Registers, study: Study, language: La
         for group in [name for name in _LINES if name in means.index]:
             axes.plot(
                 means.columns, means.loc[group], _LINES[group], color=_COLOURS[group], linewidth=1.5,
-                label=group_label(study, group, language) if kind == kinds[0] else None,
+                label=("_" if kind != kinds[0] else "") + group_label(study, group, language),
             )  # fmt: skip
         if registers.rules.launch:
             axes.axvline(_launch_at(frame, registers.rules.launch), color=_INK, linewidth=0.8, linestyle=":")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,22 +11,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.assembly import Assembly
+from evalkit.bundle import write_bundle
 from evalkit.checking import check
-from evalkit.documents import Document, Picture, read_markdown
+from evalkit.documents import Document
+from evalkit.effects import read_effects
 from evalkit.errors import DataError, Problem, raise_any
 from evalkit.excerpts import letter, sheet, summary
 from evalkit.execution import execute, relative_path
-from evalkit.language import Language, label, text
-from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
+from evalkit.language import Language, plain, text
 from evalkit.licence import compares, licence
 from evalkit.paper import SHOWN, Paper
 from evalkit.parts import parts_of
-from evalkit.provenance import provenance
+from evalkit.response import ledger_changes, response_table, submitted_ledger
 from evalkit.study import Study
+from evalkit.team_numbers import bind
+from evalkit.team_text import read_team_text
 
 __all__ = ["CHAPTERS", "Paper", "report_file", "run"]
-CHAPTERS = {  # the notebooks of a report in their order, and the part of the study that each is about
+TEAM = "the team's text"
+CHAPTERS = {  # notebooks and the team's sections in their order; the part of the study that a notebook is about
     "report": None,
+    "introduction": TEAM,
+    "background": TEAM,
+    "setting": TEAM,
+    "model": TEAM,
     "01_cleaning": None,
     "02_indicators": None,
     "03_before_after": None,
@@ -38,12 +46,16 @@ CHAPTERS = {  # the notebooks of a report in their order, and the part of the st
     "09_council": "council",
     "10_workshop": "workshop",
     "11_registers": "registers",
+    "discussion": TEAM,
+    "solutions": TEAM,
     "12_results": None,
+    "conclusions": TEAM,
     "04_robustness": None,
     "13_annexes": None,
 }
 OF_ONE_UNIT = ("report", "01_cleaning", "02_indicators", "03_before_after", "12_results", "13_annexes")
-UNNUMBERED, ANNEXES = ("report",), ("04_robustness", "13_annexes")
+UNNUMBERED = ("report", "introduction", "conclusions")
+APPENDICES = ("04_robustness", "13_annexes")
 FORMATS = ("html", "docx", "pdf")
 
 
@@ -87,8 +99,10 @@ def run(
             "unit": only,
         }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
-        for name, data in (written(document) | written_excerpts(document)).items():
+        files = written(document) | written_excerpts(document) | _written_response(study, document)
+        for name, data in files.items():
             (new / report_file(document.simulated, language, name)).write_bytes(data)
+        write_bundle(study, new)
     return target
 
 
@@ -115,7 +129,7 @@ def written(document: Document) -> dict[str, bytes]:
 
 
 def written_excerpts(document: Document) -> dict[str, bytes]:
-    """The shorter documents by their names: the short report and the letter in Word, the one-page sheet also as PDF."""
+    """The shorter documents by their names: short report and letter in Word, the one-page sheet also as PDF."""
     from evalkit.pdf import pdf
     from evalkit.word import docx
 
@@ -126,6 +140,26 @@ def written_excerpts(document: Document) -> dict[str, bytes]:
         "one-page.pdf": pdf(page, sheet=True),
         "letter.docx": docx(letter(document), template="letter"),
     }
+
+
+def _written_response(study: Study, document: Document) -> dict[str, bytes]:
+    """After the vote: what was done with each conclusion of the council, and which numbers differ from before."""
+    from evalkit.word import docx
+
+    replies = response_table(study, document.language)
+    if replies.empty:
+        return {}
+    made, title = Assembly(study, document.language), text("team_section_response", document.language)
+    made.section(title, "", [], "response")
+    made.table(replies, text("table_response", document.language), "response")
+    if submitted := submitted_ledger(study):
+        changes = ledger_changes(submitted, json.loads(document.ledger), document.language)
+        caption = text("table_ledger_changes" if len(changes) else "no_ledger_changes", document.language)
+        if len(changes):
+            made.table(changes, caption, "ledger_changes")
+        else:
+            made.blocks.append(caption)
+    return {"response.docx": docx(made.document(title), template="short")}
 
 
 @contextmanager
@@ -169,50 +203,24 @@ def _refuse_held_open(target: Path) -> None:
 
 
 def _document(study: Study, output: Path, notebooks: dict[str, Any], language: Language) -> Document:
-    """What the executed notebooks show as one document, with its ledger."""
-    declared, entries, pictures = study.declared.study, Entries(), {}
-    blocks, figures, strays = [], [], []
-    for name, notebook in notebooks.items():
-        for part in _parts(notebook, {language, *_traits(study)}):
-            strays += [
-                Problem(f"{name}.ipynb", "numeral_stray", {"cell": part["cell"] + 1, "found": stray})
-                for stray in part.get("strays", ())
-            ]
-            shown = part["caption"] if part["kind"] == "figure" else part["body"]
-            source = entries.enter(shown, part.get("origins", []), name, part["cell"])
-            if part["kind"] == "text":
-                source = _classed(source, name)
-            elif part["kind"] == "table":
-                caption, _, rows = source.partition("\n\n")
-                source = f"{rows}\n: {caption.removeprefix('**').removesuffix('**')} {{#table-{part['name']}}}"
-            elif part["kind"] == "figure":
-                stem = f"figures/{part['name']}"
-                svg, png = ((output / f"{stem}.{kind}").read_bytes() for kind in ("svg", "png"))
-                pictures[part["name"]] = Picture(svg, png, part["alt"])
-                figures.append({key: part[key] for key in ("name", "svg_sha256", "png_sha256", "alt", "drawn")})
-                source = f"![{source}]({stem}.svg){{#figure-{part['name']}}}"
-            blocks.append(source)
-    raise_any(strays)
-    tree = read_markdown("\n\n".join(blocks))
-    about = {"study": study.folder.name, "language": language, "simulated": declared.simulated}
-    ledger = ledger_bytes(make_ledger(tree, entries, figures, **about, **provenance(study)))
-    return Document(
-        language=language,
-        title=label(declared.title, language) + (f" – {study.unit_label(study.only, language)}" if study.only else ""),
-        kind=text(f"report_kind_{declared.row}", language),
-        organisation=label(declared.organisation, language),
-        simulated=declared.simulated,
-        tree=tree,
-        pictures=pictures,
-        ledger=ledger,
-        fingerprint=fingerprint(ledger),
-    )
-
-
-def _classed(source: str, notebook: str) -> str:
-    """A chapter's heading with its notebook, and what it is in the report: numbered, without a number, an annex."""
-    kind = ".unnumbered " if notebook in UNNUMBERED else ".appendix " if notebook in ANNEXES else ""
-    return re.sub(r"(?m)^# .*$", lambda found: f"{found[0]} {{{kind}chapter={notebook}}}", source)
+    """What the executed notebooks show and the team wrote as one document, with its ledger."""
+    made, tags = Assembly(study, language, output), {language, *_traits(study)}
+    team = bind(read_team_text(study, language), read_effects(output / "effects.csv"), study, language)
+    for name in CHAPTERS:
+        kind = "unnumbered" if name in UNNUMBERED else "appendix" if name in APPENDICES else ""
+        if name in notebooks:
+            for part in _parts(notebooks[name], tags):
+                made.part(part, name, kind)
+        elif name in team.sections:
+            title = team.titles[name] or text(f"team_section_{name}", language)
+            made.section(title, *team.sections[name], name, kind)
+        if name == "conclusions" and study.declared.report and study.declared.report.references:
+            cited = [f"[{at}] {plain(one)}" for at, one in enumerate(study.declared.report.references, 1)]
+            made.section(text("word_references", language), "\n\n".join(cited), [], "references", "unnumbered")
+    if len(team.numerals):
+        made.section(text("team_unchecked_title", language), "", [], "unchecked", "appendix")
+        made.table(team.unchecked(language), text("table_team_unchecked", language), "team_unchecked")
+    return made.document(text(f"report_kind_{study.declared.study.row}", language))
 
 
 def _traits(study: Study) -> set[str]:

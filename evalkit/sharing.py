@@ -18,14 +18,15 @@ from evalkit.errors import Problem, nearest, raise_any
 from evalkit.study import BOOK, Study
 
 SEED = 20_261
+MARK = "simulated_data"  # the first column of what was drawn
 _ROLES = ("cluster", "stratum", "weight")  # whose variables stand in responses under these names
 
 
 def smallest_combination(responses: pd.DataFrame, quasi_identifiers: Sequence[str]) -> int:
-    """How many people the smallest combination of wave, unit and quasi-identifiers has; an empty answer counts as one.
+    """How many people the smallest combination of wave, unit and quasi-identifiers has.
 
     responses: one row a form, with `wave`, `unit`, the quasi-identifiers and, where people are known, `respondent`:
-    then people are counted, not forms.
+    then people are counted, not forms. An empty answer is a value like others.
 
     >>> forms = pd.DataFrame({"wave": "w", "unit": "A", "sex": [1, 1, 2], "respondent": ["a", "a", "b"]})
     >>> smallest_combination(forms, ["sex"])
@@ -77,9 +78,13 @@ def simulated_study(survey: Survey, study: Study) -> dict[str, bytes]:
     assert contents.study and contents.index and contents.codebook
     declared = {key: value for key, value in contents.study.items() if key != "report"}
     declared["study"] = declared["study"] | {"simulated": True}
-    keep = lambda wave: {key: value for key, value in wave.items() if key not in _OF_THE_FILE}  # noqa: E731
-    declared["waves"] = [keep(wave) | {"file": f"raw/simulated_{wave['code']}.csv"} for wave in declared["waves"]]
-    codebook = pd.DataFrame(contents.codebook).reindex(columns=[*COLUMNS, *RULE_COLUMNS])
+    declared["waves"] = [
+        {key: value for key, value in wave.items() if key not in _OF_THE_FILE}
+        | {"file": f"raw/simulated_{wave['code']}.csv", "decimal": "."}
+        for wave in declared["waves"]
+    ]
+    rows = [{"variable": MARK, "column": MARK, "type": "ignore"}, *contents.codebook]
+    codebook = pd.DataFrame(rows).reindex(columns=[*COLUMNS, *RULE_COLUMNS])
     files = {
         "study.toml": _toml(declared),
         "index.toml": _toml(contents.index),
@@ -88,8 +93,8 @@ def simulated_study(survey: Survey, study: Study) -> dict[str, bytes]:
     }
     random = generator(SEED)
     for wave in study.declared.waves:
-        rows = survey.responses[survey.responses["wave"] == wave.code]
-        files[f"raw/simulated_{wave.code}.csv"] = _csv(_draw(rows, study, wave.field_start, random))
+        forms = survey.responses[survey.responses["wave"] == wave.code]
+        files[f"raw/simulated_{wave.code}.csv"] = _csv(_draw(forms, study, wave.field_start, random))
     return files
 
 
@@ -97,15 +102,16 @@ _OF_THE_FILE = ("file", "sheet", "where", "encoding", "decimal", "dates", "issue
 
 
 def _draw(rows: pd.DataFrame, study: Study, day: date, random: np.random.Generator) -> pd.DataFrame:
-    """As many forms as a wave has, under the titles of the codebook; the first column says that they are simulated."""
+    """As many forms as a wave has, under the codebook's titles; the first column says that they are simulated."""
     roles, count = study.declared.design, len(rows)
     units = random.permutation(rows["unit"].to_numpy(dtype=object))
-    drawn: dict[str, Any] = {"simulated": ["simulated"] * count}
+    drawn: dict[str, Any] = {MARK: ["1"] * count}
     for name, variable in study.codebook.items():
         if name == roles.unit:
             cells: Any = units
         elif name == roles.respondent:
-            cells = [f"S{at:05d}" for at in range(1, count + 1)]
+            within = pd.Series(units).groupby(units).cumcount()
+            cells = [f"{unit}-S{at:05d}" for unit, at in zip(units, within + 1, strict=True)]
         elif name == roles.cluster:
             many = rows.groupby("unit", observed=True)["cluster"].nunique()
             cells = [f"{unit}-{random.integers(many[unit]) + 1}" for unit in units]

@@ -178,9 +178,9 @@ def open_study(folder: str | Path, *, allow_outside: bool = False, only: str = "
     assert declared and codebook and tree and corrections is not None
     index = {node.code: node for node in tree.node}
     placed = tuple(map(contents.locate, notices))
-    codes = [unit.code for unit in declared.units]
-    if only and only not in codes:
-        unknown = {"found": only, "expected": nearest(only, codes)}
+    units = [unit.code for unit in declared.units]
+    if only and only not in units:
+        unknown = {"found": only, "expected": nearest(only, units)}
         raise DataError([Problem("study.toml", "only_unknown", unknown, column="units")])
     return Study(folder, declared, codebook, index, corrections, allow_outside, placed, contents.locate, only)
 

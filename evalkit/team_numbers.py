@@ -17,11 +17,10 @@ from evalkit.effects import select
 from evalkit.encodings import fold
 from evalkit.errors import Problem, nearest, raise_any
 from evalkit.language import Language, label, number, plain, text
-from evalkit.paper import spanned, told_origins
 from evalkit.sample import BETWEEN
 from evalkit.study import Study
 from evalkit.team_text import UNTITLED, Section, TeamText, leaves, plain_words
-from evalkit.tracing import resolve, tracing, unmarked
+from evalkit.tracing import resolve, spanned, told_origins, tracing, unmarked
 from evalkit.values import Values, titled, visible
 
 ESTIMANDS = ("level", "change", "did")

@@ -101,3 +101,27 @@ def resolve(words: str, *, escaped: Any = None) -> tuple[str, list[Span]]:
         else:
             raise ValueError(f"a traced string was cut: {shown!r} in {clean[-80:]!r}")
     return clean + words[at:], sorted(spans, key=lambda span: (span.start, -span.end))
+
+
+def told_origins(spans: list[Span]) -> list[dict[str, Any]]:
+    """What traced strings were made of, as `ledger.Entries.enter` takes it."""
+    return [
+        {"kind": span.origin.kind, "shown": unmarked(span.origin.shown), "value": span.origin.value}
+        | {"rule": span.origin.rule}
+        | span.origin.about
+        for span in spans
+    ]
+
+
+def spanned(words: str, spans: list[Span]) -> str:
+    """Words with a span about each traced number and claim, which carries its place in their order."""
+    cuts = []
+    for at, span in enumerate(spans):
+        if span.origin.kind != "name":
+            cuts.append((span.start, 1, -span.end, at, f'<span class="{span.origin.kind}" id="{at}">'))
+            cuts.append((span.end, 0, -span.start, -at, "</span>"))
+    out, last = "", 0
+    for place, *_, tag in sorted(cuts):
+        out += words[last:place] + tag
+        last = place
+    return out + words[last:]

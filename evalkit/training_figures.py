@@ -32,7 +32,7 @@ def questions(frame: pd.DataFrame, study: Study, one: Class, language: Language)
         return None
     table = table.sort_values(list(PERIODS), kind="stable")
     labels = {item.code: f"{item.column}. {label(item.label, language)}" for item in one.test.items}
-    axes = _axes(0.27 * len(table) + 1.3, [labels[code] for code in table.index])
+    axes = _axes(0.31 * len(table) + 1.3, [labels[code] for code in table.index])
     at = np.arange(len(table))
     axes.hlines(at, table.min(axis=1), table.max(axis=1), color="#999999", linewidth=1.2, zorder=1)
     for period in PERIODS:
@@ -55,7 +55,7 @@ def satisfaction(frame: pd.DataFrame, study: Study, one: Class, language: Langua
     axes = _axes(0.42 * len(found) + 1.0, [labels[code] for code in found["item"]])
     share, low, high = (100 * found[name].to_numpy() for name in ("share", "low", "high"))
     axes.errorbar(share, np.arange(len(found)), xerr=[share - low, high - share], fmt="D", color=_COLOURS["after"],
-                  markersize=6, capsize=3, linestyle="none")  # fmt: skip
+                  markersize=6, capsize=3, linestyle="none", label="_")  # fmt: skip
     return _finish(axes, study, language, text("training_axis_satisfied", language))
 
 

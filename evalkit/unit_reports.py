@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from evalkit.assembly import Assembly
 from evalkit.cleaning import clean
 from evalkit.comparison import compare
-from evalkit.documents import Document, read_markdown
+from evalkit.documents import Document
 from evalkit.effects import read_effects, select
 from evalkit.indicators import score
-from evalkit.language import Language, label, number, plain, text
-from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
-from evalkit.paper import spanned, told_origins
-from evalkit.provenance import provenance
+from evalkit.language import Language, label, number, text
 from evalkit.reading import read
 from evalkit.report import report_file, run, written
 from evalkit.sample import CHANGE
 from evalkit.study import Study, open_study
-from evalkit.tables import markdown
-from evalkit.tracing import resolve, tracing
+from evalkit.tracing import tracing
 from evalkit.values import Values, hidden_groups, titled
 
 TOLERANCE = 1e-9
@@ -111,29 +107,16 @@ def _table(effects: pd.DataFrame, study: Study, outcome: str, language: Language
         }
         rows.append(row | (dict.fromkeys(shown, small) if hidden[unit] else shown))
     total = small if hidden[list(study.design.arms)].any() else " / ".join(number(n, 0, language) for n in sums)
-    rows.append({"commune": text("units_sum", language), "units_answers": total, "before": "–", "after": "–", "change": "–"})
+    sum_row = {"commune": text("units_sum", language), "units_answers": total}
+    rows.append(sum_row | dict.fromkeys(("before", "after", "change"), "–"))
     return titled(rows, language)
 
 
 def _summary(effects: pd.DataFrame, study: Study, language: Language) -> Document:
-    declared, entries, blocks = study.declared.study, Entries(), [text("units_intro", language)]
+    made = Assembly(study, language)
+    made.section(text("units_kind", language), text("units_intro", language), [], "units")
     with tracing():
         for outcome in study.plan.outcomes:
             caption = text("units_table", language, indicator=label(study.index[outcome].label, language))
-            source = f"{markdown(_table(effects, study, outcome, language))}\n: {plain(caption)} {{#table-{outcome}}}"
-            words, spans = resolve(source, escaped=plain)
-            blocks.append(entries.enter(spanned(words, spans), told_origins(spans), "units", 0))
-    tree = read_markdown("\n\n".join(blocks))
-    about: dict[str, Any] = {"study": study.folder.name, "language": language, "simulated": declared.simulated}
-    ledger = ledger_bytes(make_ledger(tree, entries, [], **about, **provenance(study)))
-    return Document(
-        language=language,
-        title=label(declared.title, language),
-        kind=text("units_kind", language),
-        organisation=label(declared.organisation, language),
-        simulated=declared.simulated,
-        tree=tree,
-        pictures={},
-        ledger=ledger,
-        fingerprint=fingerprint(ledger),
-    )
+            made.table(_table(effects, study, outcome, language), caption, outcome)
+    return made.document(text("units_kind", language))

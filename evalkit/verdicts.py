@@ -45,6 +45,8 @@ CODES = {  # L ledger, D documents, S numbers, P plan and provenance; in the ord
     "software_changed": "P2",
     "lock_changed": "P3",
     "bundle_differs": "P4",
+    "plan_changed": "P5",
+    "plan_late": "P6",
 }
 MOST = 15  # findings that are shown; verdict.json has all
 _SHOWN = 90  # characters of a text in the table

@@ -21,6 +21,7 @@ from evalkit.delivered import Piece, read_blocks
 from evalkit.document_check import compare as document_differences
 from evalkit.effects import COLUMNS, differences, read_effects
 from evalkit.errors import DataError, Problem
+from evalkit.freezing import PlanState, plan_state
 from evalkit.grid import Raw
 from evalkit.indicators import score
 from evalkit.language import LANGUAGES, Language
@@ -258,7 +259,8 @@ def _recompute(
     verdict.evidence.append("verdict_recomputed")
     with tempfile.TemporaryDirectory(prefix="evalkit-") as work:
         again = json.loads(compose(study, Path(work), verdict.language, progress).ledger)
-        verdict.findings += _provenance_findings(ledger, provenance(study))
+        verdict.findings += [*_provenance_findings(ledger, provenance(study)), *_plan_findings(plan_state(study))]
+        verdict.evidence.append(f"verdict_plan_{plan_state(study).state}")
         same, below = 0, 0
         for one in _number_findings(ledger, again):
             if one is None:
@@ -295,6 +297,14 @@ def _provenance_findings(ledger: dict[str, Any], now: dict[str, Any]) -> Iterato
         yield Finding(
             "lock_changed", "requirements.lock", str(ledger.get("lock"))[:12], now["lock"][:12], fails=False
         )
+
+
+def _plan_findings(found: PlanState) -> Iterator[Finding]:
+    """Whether the analysis plan is still the one that was frozen before the second wave."""
+    if found.state == "changed":
+        yield Finding("plan_changed", "plan.lock", str(found.on), ", ".join(found.changed))
+    elif found.state == "same" and found.late:
+        yield Finding("plan_late", "plan.lock", str(found.on), fails=False)
 
 
 def _paired(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:

@@ -32,8 +32,8 @@ def docx(document: Document, *, template: Template = "volume") -> bytes:
     """The report as a Word document; the same document gives the same bytes.
 
     template: `volume`, the scientific report (form BM17 of Thông tư 12/2009: cover, sub-cover, statistical report,
-    contents, lists, body); `short`, the cover and the body; `sheet`, the body; `letter`, that of Nghị định 30/2020. Ids of numbers
-    and of statements are bookmarks, formulas Word's own, and `read_ledger` takes the ledger out. The lists say
+    contents, lists, body); `short`, the cover and the body; `sheet`, the body; `letter`, that of Nghị định 30/2020. Ids
+    of numbers and statements are bookmarks, formulas Word's own, and `read_ledger` takes the ledger out. The lists say
     everything but pages: only a word processor knows these, and fills them in when fields are updated (Ctrl+A, F9).
     Raises RuntimeError with pandoc's words, for instance for a picture that the document does not hold.
 
@@ -81,7 +81,6 @@ class _Body:
     def __post_init__(self) -> None:
         self.tree = json.loads(json.dumps(self.document.tree))
         self.tree["meta"] = {}
-        self._add_references()
         nodes = list(_nodes(self.tree["blocks"]))
         self._number_headings(nodes)
         for kind in _LABELS:
@@ -93,17 +92,6 @@ class _Body:
             self._reference(node)
         before, after = self._around()
         self.tree["blocks"] = [_raw("RawBlock", before), *self.tree["blocks"], _raw("RawBlock", after)]
-
-    def _add_references(self) -> None:
-        if not (references := self.document.form.get("references")):
-            return
-        blocks = self.tree["blocks"]
-        words = text("word_references", self.document.language)
-        new: list[Any] = [{"t": "Header", "c": [1, ["references", ["unnumbered"], []], _words(words)]}]
-        new += [{"t": "Para", "c": _words(f"[{number}] {one}")} for number, one in enumerate(references, 1)]
-        appendices = (at for at, one in enumerate(blocks) if one["t"] == "Header" and "appendix" in one["c"][1][1])
-        at = next(appendices, len(blocks))
-        blocks[at:at] = new
 
     def _number_headings(self, nodes: list[Any]) -> None:
         counts, kind = {"chapter": [0] * 7, "appendix": [0] * 7}, "chapter"

@@ -56,6 +56,7 @@ def test_only_figures_and_the_paper_that_saves_them_import_matplotlib():
     assert {name for name, text in sources().items() if re.search(r"(from|import) matplotlib", text)} == {
         "figures",
         "paper",
+        "pictures",
         *(f"{part}_figures" for part in ("index", "case", "register", "training", "workshop")),
     }
 

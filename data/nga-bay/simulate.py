@@ -105,18 +105,29 @@ seed = {SEED}
 
 def main(target: Path) -> None:
     """Write the raw files, the corrections and the truth into `target`."""
-    study, index = (tomllib.loads((HERE / name).read_text("utf-8")) for name in ("study.toml", "index.toml"))
+    pilot = draw(SEED)
+    write_survey(pilot, target, SEED)
+    (target / "truth.toml").write_text(truth_toml(pilot), encoding="utf-8", newline="\n")
+
+
+def draw(seed: int) -> Pilot:
+    """The pilot of a seed; the course draws one for each student."""
+    return simulate_pilot(build_model(*declared()), seed=seed)
+
+
+def write_survey(pilot: Pilot, target: Path, seed: int) -> None:
+    """Write the raw files of a pilot into `target`, with the disorder of real ones, and the corrections to them."""
+    study, _ = declared()
     codebook = pd.read_csv(HERE / "codebook.csv", dtype=str).set_index("variable")
     scales = pd.read_csv(HERE / "scales.csv", dtype=str, keep_default_na=False)
-    pilot = simulate_pilot(build_model(study, index), seed=SEED)
-    rng = np.random.default_rng([SEED, 1])
+    rng = np.random.default_rng([seed, 1])
 
     (target / "raw").mkdir(parents=True, exist_ok=True)
     corrections = []
     before, after = (fill_in(pilot, study, wave, rng) for wave in study["waves"])
     for wave, forms in zip(study["waves"], (spoil_before(before), spoil_after(after, before)), strict=True):
         forms = forms.sort_values(["unit", "ngay"], kind="stable", ignore_index=True)
-        forms = go_from_door_to_door(forms, np.random.default_rng([SEED, 2, FIRST_LINE[wave["code"]]]))
+        forms = go_from_door_to_door(forms, np.random.default_rng([seed, 2, FIRST_LINE[wave["code"]]]))
         forms["so_phieu"] = [f"{wave['code'][0].upper()}{number:04d}" for number in range(1, len(forms) + 1)]
         corrections += decide(forms, wave["code"])
         texts = type_in(forms, codebook, scales, rng)
@@ -127,7 +138,12 @@ def main(target: Path) -> None:
 
     with (target / "corrections.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([CORRECTION_COLUMNS, *corrections])
-    (target / "truth.toml").write_text(truth_toml(pilot), encoding="utf-8", newline="\n")
+
+
+def declared() -> tuple[dict[str, Any], dict[str, Any]]:
+    """What study.toml and index.toml say."""
+    study, index = (tomllib.loads((HERE / name).read_text("utf-8")) for name in ("study.toml", "index.toml"))
+    return study, index
 
 
 def build_model(study: dict[str, Any], index: dict[str, Any]) -> PilotModel:

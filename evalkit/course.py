@@ -1,0 +1,318 @@
+"""A student's side of the course: her data made for her, her answers checked against them, her progress kept.
+
+Right answers are computed when they are asked for, by the lesson's exercises and from the student's data.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from numbers import Number
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
+from pydantic import BaseModel, Field, NonNegativeInt
+
+from evalkit.course_data import make
+from evalkit.errors import DataError, Problem
+from evalkit.exercises import Exercise, Work
+from evalkit.language import LANGUAGES, MINUS, Language, number, plain, text
+
+HINTS = 3
+CODE = r"[A-Za-z0-9]{1,20}"
+GREEN = "#1B7837"
+_LETTER = re.compile(r"[\"'«»“”‘’().,;:\s]+")
+
+
+class Tried(BaseModel):
+    """What a student has done with one exercise; nothing is counted any more when it is solved."""
+
+    solved: bool = False
+    attempts: NonNegativeInt = 0
+    hints: NonNegativeInt = 0
+    mistakes: dict[str, NonNegativeInt] = {}
+
+
+class Progress(BaseModel):
+    """What a student has done: the content of the progress file."""
+
+    code: Annotated[str, Field(pattern=rf"^{CODE}$")]
+    exercises: dict[str, Tried] = {}
+
+
+@dataclass(frozen=True)
+class _Session:
+    """The student's pilot, and her progress file beside the notebook."""
+
+    work: Work
+    path: Path
+
+
+class _StopError(DataError):
+    """Ends a run of cells without a traceback: IPython shows what `_render_traceback_` returns."""
+
+    def __init__(self, problem: Problem, language: Language) -> None:
+        super().__init__([problem])
+        self.language = language
+
+    def _render_traceback_(self) -> list[str]:
+        return [self.message(self.language)]
+
+
+class _UnreadError(Exception):
+    """The answer is none that could be compared: `args[0]` is the key of what to say."""
+
+    def __init__(self, key: str, **values: Any) -> None:
+        super().__init__(key)
+        self.values = values
+
+
+_session: _Session | None = None
+
+
+def start(code: str, folder: str | Path | None = None, language: Language | None = None) -> Work:
+    """The student's pilot; its data are made on first use, and one line says where they are.
+
+    code: up to 20 letters without diacritics and digits, not a name; capital or small is the same. folder: where data
+    and progress are kept, beside the notebook unless told. language: of the lesson, Vietnamese unless told or the
+    folder is called `en`. Raises DataError, shown without a traceback, for another code and a folder that cannot be
+    written.
+
+        work = course.start("SV01")
+    """
+    global _session
+    place = Path(folder or ".").resolve()
+    language = language or ("en" if place.name == "en" else "vi")
+    written = str(code).strip().upper()
+    if not isinstance(code, str | int) or not re.fullmatch(CODE, written):
+        raise _StopError(Problem(f"code = {code!r}", "course_code"), language)
+    data = place / f"{text('course_data_name', language)}_{written}"
+    if not data.exists():
+        try:
+            make(written, data, language)
+        except OSError as error:
+            raise _StopError(
+                Problem(str(place), "course_not_written", {"reason": str(error.strerror)}), language
+            ) from None
+    path = place / f"{text('course_progress_name', language)}_{written}.json"
+    _session = _Session(Work(written, data, language), path)
+    progress, moved = _read(path, written)
+    solved = sorted((one for one, tried in progress.exercises.items() if tried.solved))
+    said = text("course_solved", language, exercises=", ".join(solved)) if solved else text("course_begin", language)
+    _tell(text("course_started", language, code=written, folder=data.name, solved=said), *_of_moved(moved, language))
+    return _session.work
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Say whether an answer is right; if not, what the typical mistake is, else the next hint, at last the way.
+
+    exercise: as in "3.2". answer: a number, a count, the letter of a choice, or several codes; also a text such as
+    "3,2", "3,2 %" or "c01, c05". A number is right within the exercise's tolerance, in its unit. Whatever the answer
+    is, nothing is raised. The attempt is kept in the progress file unless nothing was answered.
+
+        course.check("3.2", 3.46)
+    """
+    if _session is None:
+        _tell(*(text("course_not_started", language) for language in LANGUAGES))
+        return
+    language = _session.work.language
+    try:
+        said = _checked(_session, exercise, answer)
+    except DataError as error:
+        said = [text("course_data_broken", language, folder=_session.work.folder.name), error.message(language)]
+    except Exception as error:  # whatever it is, a student should not meet a traceback
+        said = [text("course_failed", language, folder=_session.work.folder.name, kind=type(error).__name__)]
+    _tell(*said)
+
+
+def find(code: Any) -> Exercise | None:
+    """The exercise of a code such as "3.2", None where there is none."""
+    lesson = str(code).partition(".")[0]
+    if not re.fullmatch(r"[0-9]", lesson) or not find_spec(f"evalkit.lesson_{lesson}"):
+        return None
+    exercises = import_module(f"evalkit.lesson_{lesson}").EXERCISES
+    return next((one for one in exercises if one.code == str(code)), None)
+
+
+def matches(exercise: Exercise, given: Any, other: Any) -> bool:
+    """Whether two answers are the same: numbers within the tolerance, all others exactly."""
+    if exercise.kind == "number":
+        return math.isclose(given, other, rel_tol=1e-9, abs_tol=exercise.tolerance)
+    return bool(given == other)
+
+
+def read_answer(exercise: Exercise, answer: Any) -> Any:
+    """The answer as the exercise compares it: a float, an int, a letter or a set of codes.
+
+    Raises an exception for `check` where it cannot be read.
+    """
+    if answer is None or answer is ... or (isinstance(answer, str) and answer.strip(" .") == ""):
+        raise _UnreadError("course_nothing")
+    if callable(answer):
+        raise _UnreadError("course_brackets")
+    if isinstance(answer, pd.DataFrame):
+        raise _UnreadError("course_table")
+    if isinstance(answer, np.ndarray | pd.Series | pd.Index | list | tuple | set | frozenset):
+        several = list(np.ravel(answer)) if isinstance(answer, np.ndarray) else list(answer)
+        if exercise.kind == "codes":
+            return _codes(several)
+        if len(several) != 1:
+            raise _UnreadError("course_several", count=len(several))
+        return read_answer(exercise, several[0])
+    if exercise.kind == "codes":
+        return _codes(re.split(r"[\s,;]+", str(answer)))
+    return _letter(exercise, answer) if exercise.kind == "choice" else _number(exercise, answer)
+
+
+def _checked(session: _Session, code: str, answer: Any) -> list[str]:
+    """What to say to an answer; the progress file has been written."""
+    work, language = session.work, session.work.language
+    exercise = find(code)
+    if exercise is None:
+        return [text("course_unknown", language, exercise=plain(str(code)[:20]))]
+    try:
+        given = read_answer(exercise, answer)
+    except _UnreadError as unread:
+        return [text(unread.args[0], language, **unread.values)]
+    right = _computed(exercise, exercise.answer(work))
+    solves = matches(exercise, given, right)
+    wrong = {one.key: _computed(exercise, one.answer(work)) for one in exercise.mistakes} if not solves else {}
+    mistake = next(
+        (k for k, w in wrong.items() if matches(exercise, given, w) and not matches(exercise, w, right)), ""
+    )
+
+    progress, moved = _read(session.path, work.code)
+    tried = progress.exercises.setdefault(exercise.code, Tried())
+    again = mistake in tried.mistakes
+    if not tried.solved:
+        tried.attempts += 1
+        tried.solved = solves
+        tried.hints += not solves and (again or not mistake)
+        if mistake:
+            tried.mistakes[mistake] = tried.mistakes.get(mistake, 0) + 1
+    shown = _shown(exercise, given, language)
+    if solves:
+        said = [f'<span style="color:{GREEN}">✔ **{text("course_right", language)}**</span> {shown}']
+    else:
+        said = [text("course_wrong", language, answer=shown)]
+        said += [text(f"course_{mistake}", language)] if mistake else []
+        said += [_hint(exercise, max(tried.hints, 1), language)] if again or not mistake else []
+        said += _rounding(exercise, language)
+    return [*said, *_write(session.path, progress, language), *_of_moved(moved, language)]
+
+
+def _computed(exercise: Exercise, value: Any) -> Any:
+    return {str(one).casefold() for one in value} if exercise.kind == "codes" else value
+
+
+def _hint(exercise: Exercise, count: int, language: Language) -> str:
+    key = exercise.code.replace(".", "_")
+    if count > HINTS:
+        return text(f"course_{key}_way", language)
+    return text("course_hint", language, count=count, of=HINTS, hint=text(f"course_{key}_hint_{count}", language))
+
+
+def _rounding(exercise: Exercise, language: Language) -> list[str]:
+    """How near a number must come."""
+    if not exercise.tolerance:
+        return []
+    return [text("course_tolerance", language, tolerance=_digits(exercise.tolerance, language))]
+
+
+def _shown(exercise: Exercise, given: Any, language: Language) -> str:
+    """An answer as it was read, with its unit."""
+    if exercise.kind == "codes":
+        return ", ".join(plain(one) for one in sorted(given))
+    if exercise.kind == "choice":
+        return plain(given)
+    unit = text(exercise.unit, language) if exercise.unit else ""
+    return f"{_digits(given, language)} {unit}".strip()
+
+
+def _digits(value: float, language: Language) -> str:
+    decimals = len(f"{value:.3f}".rstrip("0").partition(".")[2])
+    return number(value, decimals, language)
+
+
+def _codes(several: list[Any]) -> set[str]:
+    codes = {str(one).strip("\"'«»“”‘’()[]{} ").casefold() for one in several} - {""}
+    if not codes:
+        raise _UnreadError("course_nothing")
+    return codes
+
+
+def _letter(exercise: Exercise, answer: Any) -> str:
+    letter = _LETTER.sub("", str(answer)).casefold()
+    if letter not in exercise.options:
+        raise _UnreadError("course_choose", options=", ".join(f'`"{one}"`' for one in exercise.options))
+    return letter
+
+
+def _number(exercise: Exercise, answer: Any) -> float | int:
+    """A number, also out of a text with a decimal comma, a percent sign or the unit behind it."""
+    if isinstance(answer, str):
+        digits = re.fullmatch(rf"([-+{MINUS}]?[\d.,]*\d)\.?(%|[^\W\d].*)?", re.sub(r"\s", "", answer))
+        if digits is None:
+            raise _UnreadError("course_no_number")
+        answer = _parsed(digits[1].replace(MINUS, "-"), whole=exercise.kind == "count")
+    if isinstance(answer, bool | np.bool_) or not isinstance(answer, Number) or isinstance(answer, complex):
+        raise _UnreadError("course_no_number")
+    value = float(answer)  # type: ignore[arg-type]
+    if not math.isfinite(value):
+        raise _UnreadError("course_empty")
+    if exercise.kind == "count" and value == int(value):
+        return int(value)
+    return value
+
+
+def _parsed(digits: str, *, whole: bool) -> float:
+    """Digits as either language writes them: the last separator is the decimal one, unless it parts thousands."""
+    if whole and re.fullmatch(r"[-+]?\d{1,3}([.,]\d{3})+", digits):
+        return float(re.sub("[.,]", "", digits))
+    before, separator, after = digits.replace(",", ".").rpartition(".")
+    try:
+        return float(before.replace(".", "") + separator + after)
+    except ValueError:
+        raise _UnreadError("course_no_number") from None
+
+
+def _read(path: Path, code: str) -> tuple[Progress, str]:
+    """The progress so far, and the name under which a file that cannot be read was put aside."""
+    try:
+        return Progress.model_validate_json(path.read_bytes()), ""
+    except FileNotFoundError:
+        return Progress(code=code), ""
+    except ValueError:
+        aside = next(one for n in range(1, 1000) if not (one := path.with_name(f"{path.name}.{n}")).exists())
+        return Progress(code=code), path.replace(aside).name
+
+
+def _write(path: Path, progress: Progress, language: Language) -> list[str]:
+    """Write the progress, whole or not at all; returns what to say where that was not possible."""
+    part = path.with_name(f"{path.name}.tmp")
+    try:
+        part.write_text(progress.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+        part.replace(path)
+    except OSError as error:
+        return [text("course_not_saved", language, path=path.name, reason=plain(str(error.strerror)))]
+    return []
+
+
+def _of_moved(aside: str, language: Language) -> list[str]:
+    return [text("course_progress_broken", language, path=aside)] if aside else []
+
+
+def _tell(*paragraphs: str) -> None:
+    """Show paragraphs of Markdown in a notebook, print them elsewhere."""
+    words = "\n".join(re.sub(r"</?span[^>]*>|\*\*|\\(?=\W)", "", one) for one in paragraphs)
+    if get_ipython():
+        display({"text/markdown": "\n\n".join(paragraphs), "text/plain": words}, raw=True)
+    else:
+        print(words)
