@@ -25,7 +25,9 @@ _TOKEN = re.compile(
 _AROUND = "<>≤≥≈±~+-%‰"
 _NUMBERING = re.compile(r"^(?:\w+ (?:\w+ )?)?[\dA-Z]+(?:\.\d+)*[.:]?\s+(?=\S)")
 _PAGE = re.compile(r"[\s.]+\d+$")
-_NUMBERED = re.compile(r"[.:]? ?(?:(?:\w+ ){0,2}[\dA-Z]+(?:\.\d+)*)?(?: ?[.:])?")  # «Bảng 3 :», «2.1», a page number
+# «Bảng 3 :», «2.1», a page number
+_NUMBERED = re.compile(r"[.:]? ?(?:(?:\w+ ){0,2}[\dA-Z]+(?: ?\. ?\d+)*)?(?: ?[.:])?")
+_FINGERPRINT = re.compile(r"\b[0-9A-F]{4}(?:-[0-9A-F]{4}){3}\b")  # of the ledger, as documents print it
 _LEADERS = re.compile(r"(?: ?\. \.)+(?: \.)?(?: \d+)?")  # the dots of a list of contents, and the page they lead to
 _PDF_ANCHOR = 4  # words in a row that stand once in both
 _PDF_GAP = 3_000  # words, above which a gap is aligned by its rarer words only
@@ -373,7 +375,7 @@ class _Comparison:
             piece = self.pieces[j]
             listed = _PAGE.sub("", _NUMBERING.sub("", piece.text))  # as it stands in a list of contents
             repeated = {_bare(_key("", [words])) for words in (piece.text, listed)} & texts
-            if j > start and not repeated and _numerals(piece.text):
+            if j > start and not repeated and _numerals(_FINGERPRINT.sub("", piece.text)):
                 self.note("added", "", piece.text, piece)
 
 

@@ -179,8 +179,8 @@ def levels(
             row = pair.loc[period]
             if compared:
                 ends = [row["conf_low"], row["conf_high"]]
-                axes.hlines(at + offset, *ends, color=colour, linewidth=2.2, alpha=0.8,
-                            label=f"_{text(f'period_{period}', language)}")  # fmt: skip
+                axes.plot(ends, [at + offset] * 2, color=colour, linewidth=2.2, alpha=0.8,
+                          label=f"_{text(f'period_{period}', language)}")  # fmt: skip
             face = "white" if period == "before" else colour
             name = ("_" if at else "") + text(f"period_{period}", language)
             axes.plot(row["estimate"], at + offset, marker, markersize=6, color=colour, markerfacecolor=face,

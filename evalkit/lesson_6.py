@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evalkit import figures
 from evalkit.case_series import COUNTS, DEFINITIONS, on_time, series
 from evalkit.cases import Cases, Definition, read_cases
 from evalkit.claims import claims, design_sentences
@@ -24,7 +25,6 @@ from evalkit.declaration import Labels
 from evalkit.documents import Document, Picture, pandoc, read_markdown
 from evalkit.effects import select
 from evalkit.exercises import Exercise, Mistake, Work
-from evalkit.figures import levels, unit_changes, use_style
 from evalkit.language import Language, label, number, plain, text
 from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
 from evalkit.paper import spanned, told_origins
@@ -197,6 +197,7 @@ def _written(work: Work) -> Document:
         say("", f"{markdown(table)}\n: {text('course_6_caption_table', language)} {{#table-results}}")
         pictures = _pictures(work, kept)
         for name, picture in pictures.items():
+            say(f"before_{name}")  # words between two pictures tell whose caption is whose
             say("", f"![{picture.alt}](figures/{name}.svg){{#figure-{name}}}")
         say("heading_cases")
         rate = number(_rate(work, wrong.definition), 1, language)
@@ -205,12 +206,12 @@ def _written(work: Work) -> Document:
         for place, sentence in enumerate(_conclusion(work, wrong), 1):
             say("", f"**K{place}.** {sentence}")
         tree = read_markdown("\n\n".join(blocks))
-    figures = [
+    ledger_pictures = [
         {"name": name, "png_sha256": sha256(one.png).hexdigest(), "alt": one.alt, "drawn": []}
         for name, one in pictures.items()
     ]
     about = {"study": study.folder.name, "language": language, "simulated": True}
-    ledger = ledger_bytes(make_ledger(tree, entries, figures, **about))
+    ledger = ledger_bytes(make_ledger(tree, entries, ledger_pictures, **about))
     about_study = study.declared.study
     title, organisation = (label(words, language) for words in (about_study.title, about_study.organisation))
     return Document(language, title, text("course_6_kind", language), organisation, True, tree, pictures, ledger,
@@ -238,16 +239,17 @@ def _conclusion(work: Work, wrong: Planted) -> list[str]:
 
 def _pictures(work: Work, kept: list[str]) -> dict[str, Picture]:
     study, language, found = work.study, work.language, {}
-    use_style()
+    figures.use_style()
     with tracing(False):
         drawn: tuple[Any, ...] = (
-            levels(work.effects, study, language, indicators=kept, groups=["pilot"]),
-            levels(work.effects, study, language, indicators=kept, groups=["comparison"]),
-            unit_changes(work.effects, study, language, indicator=ASKED),
+            figures.levels(work.effects, study, language, indicators=kept, groups=["pilot"]),
+            figures.levels(work.effects, study, language, indicators=kept, groups=["comparison"]),
+            figures.unit_changes(work.effects, study, language, indicator=ASKED),
         )
         for name, axes in zip(FIGURES, drawn, strict=True):
             stream = io.BytesIO()
             axes.figure.savefig(stream, format="png", dpi=300, metadata={"Software": None})
+            figures.plt.close(axes.figure)  # else a notebook shows it, right caption and all
             found[name] = Picture(b"", stream.getvalue(), text(f"course_6_caption_{name}", language))
     return found
 

@@ -230,11 +230,15 @@ def _marks_of(artist: Any, series: str, point: str, axes: Any) -> Iterator[_Mark
         if not all(data):  # a line through the whole picture
             yield _Mark(series, point, none, rows[0][0 if data[0] else 1], none, none, data[0], line=True)
             return
-        for x, y in rows[np.isfinite(rows).all(axis=1)]:
-            yield _Mark(series, point, *((y, x) if sideways else (x, y)), none, none, sideways)
+        places = rows[np.isfinite(rows).all(axis=1)][:, :: -1 if sideways else 1]
+        if len(places) == 2 and places[0][0] == places[1][0] and artist.get_marker() == "None":  # an interval
+            yield _Mark(series, point, places[0][0], none, *sorted(places[:, 1]), sideways)
+            return
+        for along, value in places:
+            yield _Mark(series, point, along, value, none, none, sideways)
     elif hasattr(artist, "legend_elements"):  # markers
-        for x, y in np.ma.filled(artist.get_offsets(), none):
-            yield _Mark(series, point, *((y, x) if sideways else (x, y)), none, none, sideways)
+        for along, value in np.ma.filled(artist.get_offsets(), none)[:, :: -1 if sideways else 1]:
+            yield _Mark(series, point, along, value, none, none, sideways)
     else:  # an area
         rows = np.vstack([path.vertices for path in artist.get_paths()])
         for x in np.unique(rows[:, 0]):
@@ -285,9 +289,9 @@ def _told(marks: list[_Mark], axes: Any, most: int, language: Language) -> str:
     least, greatest = (one(marks, key=attrgetter("value")) for one in (min, max))
     if {least, greatest} == {marks[0], marks[-1]}:
         ticks = _tick_names(axes.yaxis if _sideways(axes) else axes.xaxis)
-        between = [mark for mark in marks if np.isclose(mark.along, list(ticks)).any()]
+        between = {mark.along: mark for mark in marks if np.isclose(mark.along, list(ticks)).any()}
         if most and 2 < len(between) <= _MOST_POINTS[1]:
-            return "; ".join(told(named(mark), mark) for mark in between)
+            return "; ".join(told(named(mark), mark) for mark in between.values())
         return text("picture_ends", language, points=len(marks), first=first, last=last)
     extremes = [told(named(mark), mark) for mark in (least, greatest)]
     return text("picture_series", language, points=len(marks), first=first, last=last, least=extremes[0],

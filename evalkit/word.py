@@ -32,9 +32,10 @@ def docx(document: Document, *, template: Template = "volume") -> bytes:
     """The report as a Word document; the same document gives the same bytes.
 
     template: `volume`, the scientific report (form BM17 of Thông tư 12/2009: cover, sub-cover, statistical report,
-    contents, lists, body); `short`, the cover and the body; `sheet`, the body; `letter`, that of Nghị định 30/2020. Ids
-    of numbers and statements are bookmarks, formulas Word's own, and `read_ledger` takes the ledger out. The lists say
-    everything but pages: only a word processor knows these, and fills them in when fields are updated (Ctrl+A, F9).
+    contents, lists, body); `short`, the cover and the body; `sheet`, the body; `letter`, that of Nghị định 30/2020.
+    Ids of numbers and statements are bookmarks, formulas Word's own, and `read_ledger` takes the ledger out. The
+    lists say everything but pages: only a word processor knows these, and fills them in when fields are updated
+    (Ctrl+A, F9).
     Raises RuntimeError with pandoc's words, for instance for a picture that the document does not hold.
 
         Path("report.docx").write_bytes(docx(document))

@@ -15,8 +15,8 @@ from evalkit.declaration import Node
 from evalkit.effects import KEY, make_effects
 from evalkit.licence import GATE, comparability, licence
 from evalkit.sample import BETWEEN, CHANGE, DID
-from evalkit.tracing import resolve, tracing
 from evalkit.study import Study
+from evalkit.tracing import resolve, tracing
 
 CAUSAL = {"vi": ("nhờ mô hình", "mô hình làm", "tác động"), "en": ("because", "the pilot raised", "effect")}
 COMPARED = {"vi": ("cao hơn", "thấp hơn"), "en": ("above", "below")}

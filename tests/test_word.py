@@ -59,7 +59,6 @@ FORM = {
     "begun": date(2019, 1, 7),
     "products": [{"name": "Báo cáo tổng hợp", "unit": "bản", "ordered": "1", "delivered": "1", "quality": "đạt"}],
     "abbreviations": [{"short": "UBND", "meaning": "Ủy ban nhân dân"}],
-    "references": ["Nghị định 30/2020/NĐ-CP"],
     "recipients": ["Hội đồng nghiệm thu"],
 }
 
@@ -190,7 +189,6 @@ def test_the_lists_read_before_word_brings_them_up_to_date(volume):
         "Phụ lục A. Phiếu hỏi",
         "A.1. Phần một",
         "Phụ lục B. Quyết định",
-        "Tài liệu tham khảo",
         "Bảng 1. Chênh lệch kép",
         "Hình 1. Mức trước và sau",
     ):
@@ -341,13 +339,12 @@ def test_the_form_says_what_was_declared_and_stays_dotted_where_nothing_was(volu
         "Báo cáo tổng hợp",
         "UBND: Ủy ban nhân dân",
         "Hậu Giang, năm 2026",
-        "[1] Nghị định 30/2020/NĐ-CP",
     ):
         assert line in text  # fmt: skip
     empty = words(word.docx(document()))
     for line in ("Mã số nhiệm vụ: \t", "Ngày bắt đầu: \t", "…………, năm ……"):
         assert line in empty
-    assert not {"DANH MỤC CHỮ VIẾT TẮT", "Tài liệu tham khảo", "None"} & set(empty.split("\n"))
+    assert not {"DANH MỤC CHỮ VIẾT TẮT", "None"} & set(empty.split("\n"))
     assert "DANH MỤC" not in words(word.docx(document(form=FORM), template="short"))
 
 
