@@ -135,6 +135,8 @@ def run(
             written = run(folder, reports, language=speech, allow_outside=allow_outside, progress=show)
             for path in sorted(written.glob("report*.*")):
                 print(text("run_done", speech, path=path))
+            if (refused := written / "bundle-refused.txt").exists():
+                print(refused.read_text(encoding="utf-8"), file=sys.stderr)
 
 
 @app.command()
@@ -204,6 +206,8 @@ def lab(context: typer.Context) -> None:
             f"--ServerApp.root_dir={NOTEBOOKS}",
             f"--LabApp.default_url=/lab/tree/{page}",
             "--ServerApp.answer_yes=True",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # schools have no network
+            "--LabApp.news_url=",
             *context.args,
         ]
     )

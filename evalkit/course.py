@@ -28,6 +28,7 @@ from evalkit.language import LANGUAGES, MINUS, Language, number, plain, text
 HINTS = 3
 CODE = r"[A-Za-z0-9]{1,20}"
 GREEN = "#1B7837"
+_THOUSANDS = r"\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*"
 _LETTER = re.compile(r"[\"'«»“”‘’().,;:\s]+")
 
 
@@ -102,7 +103,9 @@ def start(code: str, folder: str | Path | None = None, language: Language | None
                 Problem(str(place), "course_not_written", {"reason": str(error.strerror)}), language
             ) from None
     path = place / f"{text('course_progress_name', language)}_{written}.json"
-    _session = _Session(Work(written, data, language), path)
+    work = Work(written, data, language)
+    # The same pilot again keeps what has been computed of it.
+    _session = _Session(_session.work if _session and _session.work == work else work, path)
     progress, moved = _read(path, written)
     solved = sorted((one for one, tried in progress.exercises.items() if tried.solved))
     said = text("course_solved", language, exercises=", ".join(solved)) if solved else text("course_begin", language)
@@ -273,14 +276,13 @@ def _number(exercise: Exercise, answer: Any) -> float | int:
 
 
 def _parsed(digits: str, *, whole: bool) -> float:
-    """Digits as either language writes them: the last separator is the decimal one, unless it parts thousands."""
-    if whole and re.fullmatch(r"[-+]?\d{1,3}([.,]\d{3})+", digits):
+    """Digits as either language writes them; in a count, a mark before three digits parts thousands."""
+    if whole and re.fullmatch(rf"[-+]?{_THOUSANDS}", digits):
         return float(re.sub("[.,]", "", digits))
-    before, separator, after = digits.replace(",", ".").rpartition(".")
-    try:
-        return float(before.replace(".", "") + separator + after)
-    except ValueError:
-        raise _UnreadError("course_no_number") from None
+    found = re.fullmatch(rf"(?P<whole>[-+]?(?:\d*|{_THOUSANDS}))(?:[.,](?P<decimals>\d+))?", digits)
+    if found is None:
+        raise _UnreadError("course_no_number")
+    return float(f"{re.sub('[.,]', '', found['whole'])}.{found['decimals'] or 0}")
 
 
 def _read(path: Path, code: str) -> tuple[Progress, str]:

@@ -11,9 +11,9 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from evalkit.course import Progress
+from evalkit.course import Progress, find
 from evalkit.errors import DataError, Problem
-from evalkit.language import LANGUAGES, Language, catalogue, text
+from evalkit.language import LANGUAGES, Language, text
 from evalkit.spreadsheets import save_workbook, write_text
 
 WIDTHS = {"code": 22, "unsolved": 40, "mistake": 110}
@@ -71,13 +71,18 @@ def collect(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[Problem]]:
         for one in found
         for exercise, tried in one.exercises.items()
         for mistake, times in tried.mistakes.items()
-        if f"course_{mistake}" in catalogue()
+        if _is_known(exercise, mistake)
     ]
     by = ["code", "exercise"]
     summed = {"solved": "max", "attempts": "sum", "hints": "sum"}
     tried = pd.DataFrame(rows, columns=_COLUMNS).groupby(by, as_index=False).agg(summed)
     mistakes = pd.DataFrame(made, columns=[*by, "mistake", "times"]).groupby([*by, "mistake"], as_index=False).sum()
     return tried, mistakes, notices
+
+
+def _is_known(code: str, mistake: str) -> bool:
+    exercise = find(code)
+    return exercise is not None and any(one.key == mistake for one in exercise.mistakes)
 
 
 def _students(tried: pd.DataFrame) -> pd.DataFrame:

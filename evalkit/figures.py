@@ -24,6 +24,7 @@ from evalkit.prospects import RESPONDENTS, arms, design_label
 from evalkit.robustness import SPECIFICATION, choices
 from evalkit.sample import ARMS, BETWEEN, CHANGE, DID, Sample, pairs
 from evalkit.study import Study
+from evalkit.tracing import as_name
 from evalkit.units import shock_curve
 from evalkit.values import Values, group_label, hidden_differences, unit_words, visible
 
@@ -65,11 +66,11 @@ def flow(counts: pd.DataFrame, study: Study, language: Language) -> Axes:
     for offset, (period, colour) in enumerate((("before", BEFORE), ("after", AFTER))):
         at = np.arange(len(stages)) + (offset - 0.5) * 0.38
         counted = totals.loc[period, stages]
-        bars = axes.barh(at, counted.fillna(0), 0.36, color=colour, label=text(f"period_{period}", language))
+        bars = axes.barh(at, counted.astype(float), 0.36, color=colour, label=text(f"period_{period}", language))
         shown = [number(count, 0, language) if count == count else "" for count in counted]
         axes.bar_label(bars, shown, padding=3)
     axes.set_yticks(range(len(stages)), [text(f"column_{stage}", language) for stage in stages])
-    axes.invert_yaxis()
+    axes.set_ylim(len(stages) - 0.5, -0.5)  # bars of unknown length do not count for the limits
     axes.set_xlabel(text("axis_forms", language))
     axes.margins(x=0.12)
     return _finished(axes, study, language)
@@ -573,7 +574,7 @@ def screening(flags: pd.DataFrame, study: Study, language: Language) -> Axes | N
                       color="white" if count > 0.55 * counts.max() else INK)  # fmt: skip
     names = [fill(text(f"screening_rule_{rule}", language), 18) for rule in rules]
     axes.set_xticks(range(len(rules)), names, rotation=90 if len(rules) > 4 else 0)
-    labels = [(study.unit_label(unit, language) if unit else "", who or "") for unit, who in rows]
+    labels = [(study.unit_label(unit, language) if unit else "", as_name(who or "")) for unit, who in rows]
     axes.set_yticks(range(len(rows)), [" – ".join(filter(None, parts)) or "–" for parts in labels])
     axes.tick_params(length=0)
     return marked(axes, study, language)

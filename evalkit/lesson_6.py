@@ -41,6 +41,7 @@ FIGURES = ("1", "2", "3")
 RECORDS = Path(__file__).resolve().parent.parent / "data" / "nga-bay"
 LAW, SESSION = "tt-11-2014", date(2021, 2, 24)
 MONTH = ("2020-12-01", "2020-12-31")
+APART = 0.5  # percentage points
 _SEATS = ("chair", "vice_chair", "reviewer", "reviewer", "secretary", "member", "member", "member", "member")
 
 
@@ -145,7 +146,9 @@ def planted(work: Work) -> Planted:
     first, second = sorted(str(one) for one in rng.permutation(FIGURES)[:2])
     order = tuple(str(one) for one in rng.permutation(["change", "did", "uncertain", "other", "overclaim"]))
     by = float(rng.choice([3.0, 4.0, 5.0, 6.0]))
-    return Planted(dropped, changed, by, (first, second), blamed, order, _definitions(work)[int(rng.integers(2))])
+    letters = _definitions(work)
+    definition = letters[int(rng.integers(len(letters)))]
+    return Planted(dropped, changed, by, (first, second), blamed, order, definition)
 
 
 def _draws(work: Work, part: int) -> np.random.Generator:
@@ -157,10 +160,9 @@ def _rate(work: Work, letter: Definition) -> float:
 
 
 def _definitions(work: Work) -> list[Definition]:
-    """The definitions other than the declared one, those first whose rate is farthest from its."""
-    declared = records(work).declared.definition
-    others: list[Definition] = [letter for letter in DEFINITIONS if letter != declared]
-    return sorted(others, key=lambda letter: -abs(_rate(work, letter) - _rate(work, declared)))
+    """The definitions whose rate is told apart from that of the declared one; where none is, the farthest."""
+    away = {letter: abs(_rate(work, letter) - _declared_rate(work)) for letter in DEFINITIONS}
+    return [letter for letter in DEFINITIONS if away[letter] > APART] or [max(away, key=lambda letter: away[letter])]
 
 
 def _declared_rate(work: Work) -> float:

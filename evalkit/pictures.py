@@ -232,7 +232,7 @@ def _marks_of(artist: Any, series: str, point: str, axes: Any) -> Iterator[_Mark
             return
         places = rows[np.isfinite(rows).all(axis=1)][:, :: -1 if sideways else 1]
         if len(places) == 2 and places[0][0] == places[1][0] and artist.get_marker() == "None":  # an interval
-            yield _Mark(series, point, places[0][0], none, *sorted(places[:, 1]), sideways)
+            yield _Mark(series, point, places[0][0], none, places[:, 1].min(), places[:, 1].max(), sideways)
             return
         for along, value in places:
             yield _Mark(series, point, along, value, none, none, sideways)
@@ -276,9 +276,13 @@ def _told(marks: list[_Mark], axes: Any, most: int, language: Language) -> str:
         )
         return f"{name}{':' if unmarked(name)[-1:].isdigit() else ''} {values}".strip()
 
-    groups = [list(some) for _, some in groupby(marks, lambda mark: unmarked(named(mark)))]
-    places = len(groups) if len(groups) > 1 else len(marks)
-    if places <= max(most, 1):
+    axis = axes.yaxis if _sideways(axes) else axes.xaxis
+    most = max(most, 1)
+    if _of_words(axis) or len({mark.along for mark in marks}) <= most:
+        groups = [list(some) for _, some in groupby(marks, lambda mark: unmarked(named(mark)))]
+    else:
+        groups = [[mark] for mark in marks]
+    if (len(groups) if len(groups) > 1 else len(marks)) <= most:
         ordered = (sorted(some, key=attrgetter("value")) for some in groups)
         return "; ".join(told(named(some[0]), *some) for some in ordered)
     if len({mark[3:6] for mark in marks}) == 1:
@@ -288,9 +292,9 @@ def _told(marks: list[_Mark], axes: Any, most: int, language: Language) -> str:
         return text("picture_area", language, first=first, last=last)
     least, greatest = (one(marks, key=attrgetter("value")) for one in (min, max))
     if {least, greatest} == {marks[0], marks[-1]}:
-        ticks = _tick_names(axes.yaxis if _sideways(axes) else axes.xaxis)
-        between = {mark.along: mark for mark in marks if np.isclose(mark.along, list(ticks)).any()}
-        if most and 2 < len(between) <= _MOST_POINTS[1]:
+        ticks = list(_tick_names(axis))
+        between = {mark.along: mark for mark in marks if np.isclose(mark.along, ticks).any()}
+        if most > 1 and 2 < len(between) <= _MOST_POINTS[1]:
             return "; ".join(told(named(mark), mark) for mark in between.values())
         return text("picture_ends", language, points=len(marks), first=first, last=last)
     extremes = [told(named(mark), mark) for mark in (least, greatest)]
@@ -354,5 +358,5 @@ def _words_within(axes: Any, series: Iterable[str], language: Language) -> Itera
             at = float(axes.xaxis.convert_units(getattr(one, "xy", one.get_position())[0]))
             low, high = sorted(axes.get_xlim())
             marks = low <= at <= high and not _of_words(axes.xaxis) and not _sideways(axes)
-            place = _place(axes, at, language) if marks else ""
+            place = one.get_label() or (_place(axes, at, language) if marks else "")
             yield words if unmarked(place) in unmarked(words) else f"{words} ({place})"

@@ -49,7 +49,8 @@ _LOWER = "a-zà-ãè-êìíò-õùúýăđĩũơưạảấầẩẫậắằẳ
 _SYLLABLE = rf"[{_UPPER}](?:[{_LOWER}]{{1,6}}|[{_UPPER}]{{1,6}})?(?![{_UPPER}{_LOWER}\d])"
 # Family names that are hardly ever another word, and those that are (Hồ sơ, Cao, Mai), which need a middle name.
 _FAMILY = (
-    "Nguyễn|Trần|Phạm|Huỳnh|Phan|Đặng|Bùi|Ngô|Trịnh|Đoàn|Đinh|Trương|Phùng|Võ|Vũ|Nguyen|Tran|Pham|Huynh|Trinh|Truong"
+    "Nguyễn|Trần|Phạm|Huỳnh|Phan|Đặng|Bùi|Ngô|Trịnh|Đoàn(?! Thanh niên)|Đinh|Trương|Phùng|Võ|Vũ|Nguyen|Tran|Pham"
+    "|Huynh|Trinh|Truong"
 )
 _FAMILY_OR_WORD = (
     "Lê|Hoàng|Đỗ|Hồ|Dương|Lý|Đào|Vương|Lâm|Mai|Tô|Hà|Tạ|Cao|Thái|Châu|Lương|Lưu|Thạch|Sơn|Danh|Kim|Quách|La|Tăng|Chu"

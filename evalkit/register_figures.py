@@ -13,7 +13,7 @@ from matplotlib.dates import date2num
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from evalkit.figures import marked
-from evalkit.language import Language, number, text
+from evalkit.language import Language, day, number, text
 from evalkit.register_files import KINDS, Registers
 from evalkit.register_tables import on_time, quiet_kinds, share_label
 from evalkit.study import Study
@@ -93,6 +93,7 @@ def months(frame: pd.DataFrame, registers: Registers, study: Study, language: La
         top.annotate(
             text("register_launch", language), place, xycoords=top.get_xaxis_transform(), xytext=(3, 0),
             textcoords="offset points", fontsize=7.5, color=_INK,
+            label=day(registers.rules.launch, language),
         )  # fmt: skip
     figure.supylabel(text("axis_register_items", language), fontsize=9)
     figure.legend(loc="outside upper left", ncols=3, frameon=False)

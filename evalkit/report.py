@@ -56,6 +56,7 @@ CHAPTERS = {  # notebooks and the team's sections in their order; the part of th
 OF_ONE_UNIT = ("report", "01_cleaning", "02_indicators", "03_before_after", "12_results", "13_annexes")
 UNNUMBERED = ("report", "introduction", "conclusions")
 APPENDICES = ("04_robustness", "13_annexes")
+REFUSED = "bundle-refused.txt"
 FORMATS = ("html", "docx", "pdf")
 
 
@@ -102,7 +103,10 @@ def run(
         files = written(document) | written_excerpts(document) | _written_response(study, document)
         for name, data in files.items():
             (new / report_file(document.simulated, language, name)).write_bytes(data)
-        write_bundle(study, new)
+        try:
+            write_bundle(study, new)
+        except DataError as refused:  # the report stays in the house; what must not leave it is named
+            (new / REFUSED).write_text(refused.message(language) + "\n", encoding="utf-8", newline="\n")
     return target
 
 
