@@ -123,7 +123,7 @@ def _launch(axes: Axes, cases: Cases, language: Language, ends: pd.DatetimeIndex
             at = earlier.max() + (later.min() - earlier.max()) / 2
         axes.axvline(at, color=INK, linewidth=0.8, linestyle=":")
         axes.text(at, 1.0, f" {text('case_launch', language)}", transform=axes.get_xaxis_transform(), va="bottom",
-                  fontsize=8, label=day(cases.declared.launch, language))  # fmt: skip
+                  fontsize=8, label="_" + day(cases.declared.launch, language))  # fmt: skip
 
 
 def _months(axes: Axes, ends: Sequence[pd.Timestamp]) -> None:

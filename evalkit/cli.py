@@ -191,20 +191,26 @@ def verify(
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def lab(context: typer.Context) -> None:
+def lab(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Option(help="Thư mục sổ tay / folder of notebooks", show_default="notebooks")
+    ] = None,
+) -> None:
     """Mở các sổ tay trong JupyterLab trên máy này / open the notebooks in JupyterLab, on this machine only."""
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
 
     from evalkit.course_notebooks import COURSE, START
     from evalkit.execution import NOTEBOOKS
 
-    page = (COURSE / START).relative_to(NOTEBOOKS).as_posix()
+    root = (folder or NOTEBOOKS).resolve()
+    pages = [page for page in (f"{COURSE.name}/{START}", START) if (root / page).exists()]
     # In this process, so that Ctrl-C reaches JupyterLab alone, which then ends its kernels without asking.
     LabApp.launch_instance(
         [
             "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.root_dir={NOTEBOOKS}",
-            f"--LabApp.default_url=/lab/tree/{page}",
+            f"--ServerApp.root_dir={root}",
+            f"--LabApp.default_url=/lab{''.join(f'/tree/{page}' for page in pages[:1])}",
             "--ServerApp.answer_yes=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # schools have no network
             "--LabApp.news_url=",

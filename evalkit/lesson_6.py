@@ -27,12 +27,11 @@ from evalkit.effects import select
 from evalkit.exercises import Exercise, Mistake, Work
 from evalkit.language import Language, label, number, plain, text
 from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
-from evalkit.paper import spanned, told_origins
 from evalkit.proceedings import Ballot, Council, Product, Seat, Session, decide
 from evalkit.sample import BETWEEN
 from evalkit.tables import effects as effects_table
 from evalkit.tables import markdown
-from evalkit.tracing import resolve, tracing
+from evalkit.tracing import resolve, spanned, told_origins, tracing
 from evalkit.word import docx
 
 ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on which the simulated model has no effect

@@ -358,5 +358,5 @@ def _words_within(axes: Any, series: Iterable[str], language: Language) -> Itera
             at = float(axes.xaxis.convert_units(getattr(one, "xy", one.get_position())[0]))
             low, high = sorted(axes.get_xlim())
             marks = low <= at <= high and not _of_words(axes.xaxis) and not _sideways(axes)
-            place = one.get_label() or (_place(axes, at, language) if marks else "")
+            place = str(one.get_label()).removeprefix("_") or (_place(axes, at, language) if marks else "")
             yield words if unmarked(place) in unmarked(words) else f"{words} ({place})"

@@ -93,7 +93,7 @@ def months(frame: pd.DataFrame, registers: Registers, study: Study, language: La
         top.annotate(
             text("register_launch", language), place, xycoords=top.get_xaxis_transform(), xytext=(3, 0),
             textcoords="offset points", fontsize=7.5, color=_INK,
-            label=day(registers.rules.launch, language),
+            label="_" + day(registers.rules.launch, language),
         )  # fmt: skip
     figure.supylabel(text("axis_register_items", language), fontsize=9)
     figure.legend(loc="outside upper left", ncols=3, frameon=False)

@@ -19,6 +19,7 @@ def untraced():
     with tracing(False):
         yield
 
+
 STUDY = """\
 [study]
 title = { vi = "Khảo sát thử", en = "A trial survey" }

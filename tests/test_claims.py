@@ -277,7 +277,6 @@ def test_every_number_in_a_sentence_is_bound_to_an_effect(effects, nga_bay):
         assert not any(character.isdigit() for character in words)
 
 
-
 def test_paragraphs_stand_under_primary_and_secondary_outcomes(effects, nga_bay):
     found = paragraphs(claims(effects, nga_bay, "en"), nga_bay, "en")
     assert found[0] == "### Primary outcome" and found[1].startswith("**Overall satisfaction.**")

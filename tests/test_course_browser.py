@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import nbformat
 import pytest
@@ -37,35 +37,38 @@ PICTURES = os.environ.get("EVALKIT_SCREENSHOTS")
 
 @contextmanager
 def laboratory(folder, *arguments):
-    """`evalkit lab` on a machine without settings of its own: the process, its address and token, ended by Ctrl-C."""
+    """`evalkit lab` on a machine without settings of its own: its address and token; ended by Ctrl-C."""
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     command = [sys.executable, "-m", "evalkit", "lab", "--no-browser", "--port=0", "--allow-root", *arguments]
-    with (
-        (folder / "lab.log").open("w+", encoding="utf-8") as log,
-        subprocess.Popen(command, stderr=log, env=os.environ | own) as lab,
-    ):
-        try:
-            yield lab, *found(folder / "lab.log")
-        finally:
-            lab.send_signal(signal.SIGINT)
-            lab.wait(60)
+    terminal, its_end = os.openpty()  # JupyterLab minds Ctrl-C where it was started in a terminal
+    with (folder / "lab.log").open("w", encoding="utf-8") as log:
+        lab = subprocess.Popen(command, stdin=its_end, stdout=log, stderr=log, env=os.environ | own)
+    try:
+        yield found(folder / "lab.log")
+        lab.send_signal(signal.SIGINT)
+        lab.wait(30)
+    finally:
+        lab.kill()
+        lab.wait()
+        os.close(terminal)
+        os.close(its_end)
     said = (folder / "lab.log").read_text("utf-8")
     assert lab.returncode == 0 and "Traceback" not in said, said
 
 
 def found(log):
-    """The address and the token that the log names, when the server listens."""
+    """The address and the token that the log names, when the server answers."""
+    named = re.compile(r"(http://127\.0\.0\.1:\d+)/lab/tree/course/start\.ipynb\?token=(\w{40,})")
     for _ in range(600):
-        if place := re.search(
-            r"(http://127\.0\.0\.1:\d+)/lab/tree/course/start\.ipynb\?token=(\w{40,})", log.read_text("utf-8")
-        ):
-            return place.groups()
+        if place := named.search(log.read_text("utf-8")):
+            with suppress(urllib.error.URLError), urllib.request.urlopen(f"{place[1]}/api"):
+                return place.groups()
         time.sleep(0.1)
     raise AssertionError(log.read_text("utf-8"))
 
 
 def test_the_lab_listens_on_loopback_with_a_token_and_ends_on_ctrl_c(tmp_path):
-    with laboratory(tmp_path) as (_, address, token):
+    with laboratory(tmp_path) as (address, token):
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{address}/api/contents")
         with urllib.request.urlopen(f"{address}/api/contents/course/start.ipynb?token={token}") as answer:
@@ -81,7 +84,7 @@ def desk(tmp_path_factory):
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("source", "teacher"))
     (folder / "data").symlink_to(ROOT / "data")
     with (
-        laboratory(folder, f"--ServerApp.root_dir={folder / 'notebooks'}") as (_, address, token),
+        laboratory(folder, "--folder", str(folder / "notebooks")) as (address, token),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -118,7 +121,7 @@ def all_ran(notebook):
 def scroll_to(page, words):
     """The code cell that holds these words; JupyterLab draws only the cells in sight."""
     cell = page.locator(".jp-CodeCell", has_text=words).first
-    page.locator(".jp-WindowedPanel-outer").hover()
+    page.locator(".jp-WindowedPanel-outer:visible").hover()
     page.mouse.wheel(0, -100_000)
     for _ in range(60):
         if cell.count() and cell.is_visible():

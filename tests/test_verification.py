@@ -382,7 +382,9 @@ def test_what_does_not_come_out_again_is_named(report, study, as_made, change, r
     assert verdict.outcome == outcome
     assert {one.reason for one in verdict.findings} == {reason} - {None}
     assert all(place in one.place for one in verdict.findings)
-    assert verdict.evidence == ["verdict_saw_ledger", "verdict_recomputed", "verdict_disturbed"]
+    assert verdict.evidence == [
+        "verdict_saw_ledger", "verdict_recomputed", "verdict_plan_none", "verdict_disturbed"
+    ]  # fmt: skip
     assert verdict.holds == (outcome in ("reproduced", "below_rounding"))
 
 
