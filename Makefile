@@ -4,7 +4,7 @@ STUDY ?= data/nga-bay data/organ-donations
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: report test test-slow lab setup check notebooks reference lock
+.PHONY: report test test-slow test-browser lab setup check notebooks reference lock
 
 report: $(READY)
 	$(BIN)/evalkit run $(STUDY)
@@ -14,6 +14,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -X warn_default_encoding -m pytest -q -m slow
+
+# The only target that needs Chromium and playwright: it installs both where they are not there.
+test-browser: $(READY)
+	command -v chromium chromium-browser google-chrome > /dev/null || sudo apt-get install --yes chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	$(BIN)/python -m pytest -q -n 0 -m slow tests/test_browser.py tests/test_course_browser.py
 
 lab: $(READY)
 	$(BIN)/evalkit lab

@@ -67,7 +67,7 @@ class Assembly:
         """The whole; raises DataError for numerals that nobody answers for. kind: what the document is, in words."""
         raise_any(self.strays)
         declared, language = self.study.declared.study, self.language
-        tree = read_markdown("\n\n".join(self.blocks))
+        tree = _numbered(read_markdown("\n\n".join(self.blocks)))
         about: dict[str, Any] = {"study": self.study.folder.name, "language": language}
         about |= {"simulated": declared.simulated} | provenance(self.study)
         ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about))
@@ -85,6 +85,18 @@ class Assembly:
             day=form.get("date"),
             form=form,
         )
+
+
+def _numbered(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree, in which headings below one without a number have none either."""
+    unnumbered = False
+    for block in tree["blocks"]:
+        if block["t"] == "Header":
+            level, (_, classes, _), _ = block["c"]
+            unnumbered = "unnumbered" in classes if level == 1 else unnumbered
+            if unnumbered and "unnumbered" not in classes:
+                classes.append("unnumbered")
+    return tree
 
 
 def _table(rows: str, caption: str, name: str) -> str:

@@ -213,7 +213,6 @@ def lab(
             f"--LabApp.default_url=/lab{''.join(f'/tree/{page}' for page in pages[:1])}",
             "--ServerApp.answer_yes=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # schools have no network
-            "--LabApp.news_url=",
             *context.args,
         ]
     )

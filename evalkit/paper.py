@@ -80,6 +80,8 @@ class Paper:
                 data = _rendered(figure, kind, 300)
                 self._save(f"figures/{file}.{kind}", data)
                 shown[f"{kind}_sha256"] = sha256(data).hexdigest()
+        else:
+            figure.draw_without_rendering()  # the layout settles with the second draw, here as in a report
         page = {"image/png": _rendered(figure, "png", 100), "text/plain": unmarked(title)}
         plt.close(figure)
         display(page, metadata={SHOWN: shown | {"caption": caption}}, raw=True)

@@ -83,7 +83,7 @@ def test_a_second_run_gives_the_same_bytes(nga_bay_report, tmp_path):
 def test_the_vietnamese_report_is_vietnamese(nga_bay_report):
     words = page(nga_bay_report).words
     assert ENGLISH & set(re.findall(r"[^\W\d_]+", words.lower())) == set()
-    assert "\N{REPLACEMENT CHARACTER}" not in words and not re.search(r"\d\d\.\d(?!\d\d)", words)
+    assert "\N{REPLACEMENT CHARACTER}" not in words and not re.search(r"(?<![\d.])\d\d\.\d(?![\d.])", words)
     for name in ("Tóm tắt", "Mục lục", "Hài lòng chung", "xã Hiệp Lợi", "điểm phần trăm"):
         assert name in words
 
@@ -94,11 +94,12 @@ def test_the_english_report_is_english(organ_report):
 
 def test_simulated_data_say_so_on_the_page_and_under_every_figure_and_table(nga_bay_report, organ_report):
     found = page(nga_bay_report)
-    assert found.words.count("DỮ LIỆU MÔ PHỎNG") == 2
+    assert "DỮ LIỆU MÔ PHỎNG" in found.words
     captions = re.findall(r"(?:Hình|Bảng) \d+\. .*", found.words)
-    published = [caption for caption in captions if "Số liệu công bố" in caption]
-    assert published and not any("dữ liệu mô phỏng" in caption for caption in published)
-    assert all("dữ liệu mô phỏng" in caption for caption in captions if caption not in published)
+    declared = ("Số liệu công bố", "Sản phẩm", "Phiếu hỏi", "Phần mềm", "Số liệu của nhóm")
+    real = [caption for caption in captions if any(words in caption for words in declared)]
+    assert len(real) > 4 and not any("dữ liệu mô phỏng" in caption for caption in real)
+    assert all("dữ liệu mô phỏng" in caption for caption in captions if caption not in real)
     assert "SIMULATED" not in page(organ_report).words
 
 
