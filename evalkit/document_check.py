@@ -26,7 +26,7 @@ _AROUND = "<>≤≥≈±~+-%‰"
 _NUMBERING = re.compile(r"^(?:\w+ (?:\w+ )?)?[\dA-Z]+(?:\.\d+)*[.:]?\s+(?=\S)")
 _PAGE = re.compile(r"[\s.]+\d+$")
 # «Bảng 3 :», «2.1», a page number
-_NUMBERED = re.compile(r"[.:]? ?(?:(?:\w+ ){0,2}[\dA-Z]+(?: ?\. ?\d+)*)?(?: ?[.:])?")
+_NUMBERED = re.compile(r"[.:]? ?(?:(?:\w+ ){0,2}[\dA-Z]+(?:\.\d+)*|[A-Z](?: \. \d+)+)?(?: ?[.:])?")
 _FINGERPRINT = re.compile(r"\b[0-9A-F]{4}(?:-[0-9A-F]{4}){3}\b")  # of the ledger, as documents print it
 _LEADERS = re.compile(r"(?: ?\. \.)+(?: \.)?(?: \d+)?")  # the dots of a list of contents, and the page they lead to
 _PDF_ANCHOR = 4  # words in a row that stand once in both
