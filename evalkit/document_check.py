@@ -459,6 +459,7 @@ def _stream(units: list[_Unit], pieces: Sequence[Piece]) -> Iterator[Difference]
     for at, (_, unit_at) in enumerate(before):
         starts.setdefault(unit_at, at)
     touched = {before[at][1] for _, i1, i2, _, _ in edits for at in range(max(i1 - 1, 0), min(i2 + 1, len(before)))}
+    touched |= {at for at, unit in enumerate(units) if at in starts and not _holds_its_numbers(unit)}
     for at in sorted(touched):
         unit, first = units[at], starts[at]
         last = starts.get(at + 1, len(before))
@@ -479,6 +480,11 @@ def _stream(units: list[_Unit], pieces: Sequence[Piece]) -> Iterator[Difference]
         own = kind == "insert" and i1 > front and not _NUMBERED.fullmatch(words) and _numerals(words)
         if own and words not in known:  # the head of a table is said again on its next page
             yield Difference("added", "", words, page=after[j1][1])
+
+
+def _holds_its_numbers(unit: _Unit) -> bool:
+    """Whether a passage of the ledger says the numbers that the ledger binds to it."""
+    return all(shown in cell for cell, bound in zip(unit.cells, unit.numbers, strict=False) for _, shown in bound)
 
 
 _Opcodes = list[tuple[str, int, int, int, int]]
