@@ -39,6 +39,7 @@ _ROOMS = (
     "council_tables",
     "estimation",
     "figures",
+    "freezing",
     "index_figures",
     "index_tables",
     "indicators",

@@ -55,8 +55,9 @@ class Assembly:
 
     def section(self, title: str, source: str, origins: list[dict[str, Any]], name: str, kind: str = "") -> None:
         """A section of Markdown whose numbers are spans, with their origins."""
-        heading = _headed(f"# {plain(title)}", name, kind)
-        self.blocks += [heading, self.entries.enter(source, origins, name, 0)]
+        self.blocks.append(_headed(f"# {plain(title)}", name, kind))
+        if source:
+            self.blocks.append(self.entries.enter(source, origins, name, 0))
 
     def table(self, frame: pd.DataFrame, caption: str, name: str) -> None:
         """A table whose numbers were traced in this process."""

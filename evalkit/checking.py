@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.cleaning import Survey, clean
 from evalkit.errors import DataError, Problem, raise_any
+from evalkit.freezing import plan_notices
 from evalkit.parts import read_parts
 from evalkit.reading import read
 from evalkit.response import read_response
@@ -42,4 +43,4 @@ def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Su
     assert survey is not None
     parts, _, team = found
     notices = [notice for part in (*parts.values(), team) for notice in getattr(part, "notices", ())]
-    return study, replace(survey, notices=(*survey.notices, *notices))
+    return study, replace(survey, notices=(*survey.notices, *notices, *plan_notices(study)))

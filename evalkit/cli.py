@@ -152,7 +152,7 @@ def freeze(
 
     with _told(folder, language) as speech:
         path = freeze(open_study(folder, allow_outside=allow_outside), on=date.today(), late=late)
-        print(text("freeze_done", speech, path=path))
+        print(text("freeze_done_late" if late else "freeze_done", speech, path=path))
 
 
 @app.command()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from evalkit.documents import Document, read_markdown
 from evalkit.language import plain, text
 from evalkit.ledger import Entries, fingerprint, identifiers, ledger_bytes, make_ledger
 
-SUMMARY = ("report", "03_before_after", "12_results")  # the chapters of the short version
+SUMMARY = ("report", "03_before_after", "12_results", "conclusions")  # the chapters of the short version
 RESULTS = "12_results"
 Block = dict[str, Any]
 
@@ -81,18 +81,15 @@ def _level(block: Block) -> int:
     return block["c"][0] if block["t"] == "Header" else 0
 
 
-def _without_places(blocks: Iterable[Block]) -> list[Block]:
-    """Without the tables and figures on single places, and headings under which nothing is left."""
-    kept: list[Block] = []
-    for block in blocks:
-        if block["t"] in ("Table", "Figure") and "-units" in block["c"][0][0]:
-            continue
-        kept.append(block)
-    return [
-        block
-        for at, block in enumerate(kept)
-        if not _level(block) or (at + 1 < len(kept) and not 0 < _level(kept[at + 1]) <= _level(block))
-    ]
+def _without_places(blocks: list[Block]) -> list[Block]:
+    """Without the sections whose tables and figures are all on single places."""
+    starts = [at for at, block in enumerate(blocks) if 0 < _level(block) <= 2]
+    kept: list[Block] = blocks[: starts[0]] if starts else blocks
+    for start, end in pairwise([*starts, len(blocks)]):
+        shown = [block["c"][0][0] for block in blocks[start:end] if block["t"] in ("Table", "Figure")]
+        if not shown or not all("-units" in name for name in shown):
+            kept = kept + blocks[start:end]
+    return kept
 
 
 def _results(document: Document) -> list[Block]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalkit.errors import DataError, Problem, raise_any
+from evalkit.language import Language, day, listing, text
 from evalkit.reading import read
 from evalkit.study import Study
 
 LOCK = "plan.lock"
+PARTS = ("plan", "index", "codebook", "design")
 _OF_A_WAVE = {"code", "period", "target_population", "frame", "selection", "mode", "wording"}
 
 
@@ -87,9 +89,28 @@ def plan_state(study: Study) -> PlanState:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError([Problem(LOCK, "freeze_unreadable")]) from None
     parts = plan_parts(study)
-    first = ("plan", "index", "codebook", "design")
-    changed = tuple(name for name in dict.fromkeys((*first, *frozen)) if frozen.get(name) != parts.get(name))
+    changed = tuple(name for name in dict.fromkeys((*PARTS, *frozen)) if frozen.get(name) != parts.get(name))
     return PlanState("changed" if changed else "same", changed, on, late)
+
+
+def plan_sentence(study: Study, language: Language) -> str:
+    """What a report says of the plan: frozen before the later survey, late, changed since then, or not at all."""
+    found = plan_state(study)
+    if found.on is None:
+        return text("plan_sentence_none", language)
+    said = text(f"plan_sentence_{'late' if found.late else 'same'}", language, day=day(found.on, language))
+    if found.state == "changed":
+        parts = listing([text(f"plan_part_{part}", language) for part in found.changed if part in PARTS], language)
+        said += " " + text("plan_sentence_changed", language, parts=parts or text("plan_part_design", language))
+    return said
+
+
+def plan_notices(study: Study) -> list[Problem]:
+    """A notice where the plan is no longer the frozen one."""
+    found = plan_state(study)
+    if found.state != "changed":
+        return []
+    return [Problem(LOCK, "plan_no_longer", {"day": str(found.on), "parts": ", ".join(found.changed)})]
 
 
 def _meaning(study: Study, name: str) -> dict[str, Any]:

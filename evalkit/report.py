@@ -217,7 +217,8 @@ def _document(study: Study, output: Path, notebooks: dict[str, Any], language: L
                 made.part(part, name, kind)
         elif name in team.sections:
             title = team.titles[name] or text(f"team_section_{name}", language)
-            made.section(title, *team.sections[name], name, kind)
+            source, origins = team.sections[name]
+            made.section(title, f"*{text('team_wrote', language)}*\n\n{source}", origins, name, kind)
         if name == "conclusions" and study.declared.report and study.declared.report.references:
             cited = [f"[{at}] {plain(one)}" for at, one in enumerate(study.declared.report.references, 1)]
             made.section(text("word_references", language), "\n\n".join(cited), [], "references", "unnumbered")

@@ -125,7 +125,7 @@ def test_the_example_texts_are_bound_and_nothing_is_written(language):
     team = read_team_text(study, language)
     assert list(team.sections) == ["introduction", "conclusions"] and team.notices == ()
     found = bind(team, effects(), study, language)
-    assert [len(origins) for _, origins in found.sections.values()] == [2, 11]
+    assert [len(origins) for _, origins in found.sections.values()] == [2, 12]
     assert list(found.numerals["numeral"]) == ["1"]
     assert before == {path: path.stat().st_mtime_ns for path in NGA_BAY.rglob("*")}
 
@@ -292,10 +292,10 @@ def test_the_form_in_both_languages(folder):
     study = ek.open_study(folder)
     vi, en = form_of(study, "vi"), form_of(study, "en")
     assert (vi["level"], en["level"]) == ("Cấp tỉnh (mô phỏng)", "Provincial (simulated)")
-    assert vi["date"] == date(2020, 12, 31) and vi["references"] == en["references"]
+    assert vi["date"] == date(2026, 10, 30) and vi["references"] == en["references"]
     assert en["products"][0] == {
-        "name": "Full report",
-        "unit": "report",
+        "name": "Theory and practice",
+        "unit": "paper",
         "ordered": "1",
         "delivered": "1",
         "quality": "Simulated",
