@@ -70,12 +70,13 @@ class Assembly:
         declared, language = self.study.declared.study, self.language
         tree = _numbered(read_markdown("\n\n".join(self.blocks)))
         about: dict[str, Any] = {"study": self.study.folder.name, "language": language}
-        about |= {"simulated": declared.simulated} | provenance(self.study)
-        ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about))
         form, only = form_of(self.study, language), self.study.only
+        title = label(declared.title, language) + (f" – {self.study.unit_label(only, language)}" if only else "")
+        about |= {"title": title, "simulated": declared.simulated} | provenance(self.study)
+        ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about))
         return Document(
             language=language,
-            title=label(declared.title, language) + (f" – {self.study.unit_label(only, language)}" if only else ""),
+            title=title,
             kind=kind,
             organisation=label(declared.organisation, language),
             simulated=declared.simulated,

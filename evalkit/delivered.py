@@ -69,9 +69,7 @@ def read_blocks(data: bytes, kind: Literal["docx", "html", "pdf"], *, file: str 
     except DataError as error:
         raise DataError(replace(problem, file=file or kind) for problem in error.problems) from None
     except Exception as error:  # the parsers of three formats raise what they like on files that are not theirs
-        raise DataError(
-            [Problem(file or kind, "document_unreadable", {"kind": kind, "found": str(error)})]
-        ) from error
+        raise DataError([Problem(file or kind, "document_unreadable", {"kind": kind})]) from error
 
 
 def normal_words(raw: str) -> str:
@@ -214,6 +212,7 @@ def _unread(element: Any) -> bool:
 
 _HTML_BLOCKS = re.compile("p|li|dt|dd|h[1-6]|figcaption|caption|blockquote|div|section|figure|body|pre")
 _HTML_UNREAD = ("script", "style", "template", "nav", "head", "math", "noscript")
+_NOTE = re.compile(r"\d{1,3}")  # the number of a footnote
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
 
 
@@ -253,7 +252,7 @@ def _html_pieces(element: Any, words: list[str], tables: Counter[str]) -> Iterat
             yield Piece("picture", (child.get("alt", ""),), digests=(_embedded(child.get("src", "")),))
         elif child.tag == "br":
             words.append(" ")
-        elif not _hidden(child):
+        elif not _hidden(child) and not _refers(child):
             yield from _html_pieces(child, words, tables)
         words.append(child.tail or "")
     if block:
@@ -270,6 +269,13 @@ def _hidden(element: Any) -> bool:
     if not isinstance(element.tag, str) or element.tag in _HTML_UNREAD:
         return True
     return element.get("hidden") is not None or bool(_HIDDEN.search(element.get("style", "")))
+
+
+def _refers(element: Any) -> bool:
+    """Whether it is the raised number of a footnote, which is no word of the passage, and nothing else."""
+    words = "".join(element.itertext())
+    raised = [child.tag for child in element] == ["sup"] and words == "".join(element[0].itertext())
+    return element.get("class") == "footnote-ref" and raised and _NOTE.fullmatch(words) is not None
 
 
 def _embedded(address: str) -> str:
@@ -289,7 +295,7 @@ def _embedded(address: str) -> str:
 def _pdf(data: bytes) -> Iterator[Piece]:
     from pypdf import PdfReader
 
-    pages = [_lines(page) for page in PdfReader(io.BytesIO(data)).pages]
+    pages, notes = zip(*(_lines(page) for page in PdfReader(io.BytesIO(data)).pages), strict=True)
     # A running title stands near the edge of most pages, with a number that counts them or without.
     edges = [{*lines[:2], *lines[-2:]} for lines in pages]
     seen = Counter(key for at, edge in enumerate(edges) for key in set().union(*(_running(e, at) for e in edge)))
@@ -298,6 +304,7 @@ def _pdf(data: bytes) -> Iterator[Piece]:
         kept = [line for line in lines if line not in edge or not _running(line, at) & often]
         words = re.sub(r"(\w)(?:\xad|\u2010)\n(?=\w)", r"\1", "\n".join(kept))
         yield Piece("page", (words,), page=at + 1)
+        yield Piece("paragraph", (notes[at],), page=at + 1)
 
 
 def _running(line: str, page: int) -> set[str]:
@@ -309,21 +316,46 @@ def _running(line: str, page: int) -> set[str]:
 _GLUED = re.compile(r"\w\d|\d\w")  # no space between two texts set apart, one of them a number
 
 
-def _lines(page: Any) -> list[str]:
-    """The lines of a page; pypdf alone glues the last cell of a table's row to the first of the next."""
-    chunks: list[str] = []
+_Chunk = tuple[str, float, tuple[float, float]]  # words, size of type, place
+
+
+def _lines(page: Any) -> tuple[list[str], str]:
+    """The lines of a page, and its footnotes; pypdf alone glues the cells of a table's rows to each other."""
+    chunks: list[_Chunk] = []
     last = (0.0, 0.0)
 
-    def gather(words: str, matrix: list[float], text_matrix: list[float], *_: Any) -> None:
+    def gather(words: str, matrix: list[float], text_matrix: list[float], _: Any, size: float) -> None:
         nonlocal last
         if words.strip():
             here = (matrix[4] + text_matrix[4], round(matrix[5] + text_matrix[5]))
             if here[1] != last[1] or here[0] < last[0]:
-                chunks.append("\n")
-            elif here != last and _GLUED.fullmatch(chunks[-1][-1:] + words[:1]):
-                chunks.append(" ")
+                chunks.append(("\n", 0, here))
+            elif here != last and _GLUED.fullmatch(chunks[-1][0][-1:] + words[:1]):
+                chunks.append((" ", 0, here))
             last = here
-        chunks.extend([words] if words else [])
+        chunks.extend([(words, size, last)] if words else [])
 
     page.extract_text(visitor_text=gather)
-    return [line for line in "".join(chunks).split("\n") if line.strip()]
+    links = [note["/Rect"] for note in page.annotations or () if note.get("/Subtype") == "/Link"]
+    body, notes = _noted(chunks, [[float(edge) for edge in link] for link in links])
+    return [line for line in body.split("\n") if line.strip()], notes
+
+
+def _noted(chunks: list[_Chunk], links: list[list[float]]) -> tuple[str, str]:
+    """The words of a page and of its footnotes, which stand below in smaller type; their numbers are links."""
+    numbers = [
+        at
+        for at, (words, _, (x, y)) in enumerate(chunks)
+        if _NOTE.fullmatch(words) and any(a - 1 <= x <= c + 1 and b - 1 <= y <= d + 1 for a, b, c, d in links)
+    ]
+    small = min((chunks[at][1] for at in numbers), default=0)
+    start = next((at for at in numbers if chunks[at][1] == small), 0)
+    end = next(
+        (at for at in range(start, len(chunks)) if chunks[at][0].strip() and chunks[at][1] != small), len(chunks)
+    )
+    noted = {chunks[at][0] for at in numbers if start <= at < end}
+    referring = {at for at in numbers if at < start and chunks[at][0] in noted and chunks[at][1] > small}
+    if not referring:
+        return "".join(words for words, *_ in chunks), ""
+    kept = ["" if at in numbers and (at in referring or at >= start) else chunk[0] for at, chunk in enumerate(chunks)]
+    return "".join(kept[:start] + kept[end:]), "".join(kept[start:end])

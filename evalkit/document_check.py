@@ -16,6 +16,7 @@ from evalkit.language import Language, text
 
 FAILS = ("number", "claim", "missing", "picture")
 ALIKE = 0.5  # of its words a passage must still have to be taken for the same one
+AROUND = 5  # words that are shown on each side of a change
 SHOWN = 160  # characters of a passage that a message shows
 
 # A numeral with its sign, comparison and per cent sign is one word: «< 0,05» is not «> 0,05».
@@ -61,7 +62,8 @@ class Difference:
         >>> Difference("number", "3,2", "4,2", under="Kết quả", page=5).message("en")
         'page 5, under “Kết quả”: the number was changed after the run: 3,2 → 4,2.'
         """
-        shown = {"old": _short(self.old) or "–", "new": _short(self.new) or "–"}
+        old, new = differing(self.old, self.new)
+        shown = {"old": _short(old) or "–", "new": _short(new) or "–"}
         known = {("picture", True): "picture_swapped", ("prose", False): "prose_removed"}
         line = text(f"document_{known.get((self.kind, bool(self.new)), self.kind)}", language, **shown)
         if self.passage and self.passage not in (self.old, self.new):
@@ -101,6 +103,25 @@ def compare(pieces: Sequence[Piece], ledger: dict[str, Any]) -> list[Difference]
     else:
         found = _Comparison(units, list(pieces), ledger).differences()
     return sorted(found, key=lambda difference: not difference.fails)
+
+
+def differing(old: str, new: str) -> tuple[str, str]:
+    """The words in which two versions of a passage differ, with some of those around them, from the same places.
+
+    >>> differing("Ở nơi thí điểm, mức hài lòng tăng.", "Ở nơi thí điểm, mức hài lòng giảm.")
+    ('… thí điểm, mức hài lòng tăng.', '… thí điểm, mức hài lòng giảm.')
+    """
+    before, after = old.split(), new.split()
+    groups = list(SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND))
+    if not (before and after and groups):
+        return old, new
+    ends = (groups[0][0][1] > 0, groups[-1][-1][2] < len(before))
+    sides = (
+        " … ".join(" ".join(before[group[0][1] : group[-1][2]]) for group in groups),
+        " … ".join(" ".join(after[group[0][3] : group[-1][4]]) for group in groups),
+    )
+    first, last = ("… " * ends[0], " …" * ends[1])
+    return f"{first}{sides[0]}{last}", f"{first}{sides[1]}{last}"
 
 
 @dataclass
@@ -411,9 +432,9 @@ def _changes(old: str, new: str, numbers: _Bound, claims: _Bound, *, strict: boo
         for kind, i1, i2, j1, j2 in exact
         for i1, i2, j1, j2 in ([(i1, i2, j1, j2)] if kind != "equal" else _unequal(before, after, i1, i2, j1))
     ]
-    for key, words, span in stated:
+    for key, _, span in stated:
         if span and any(_in_claim(edit, span, before, inside) for edit in edits):
-            changes.append(("claim", words, new, (key,)))
+            changes.append(("claim", old, new, (key,)))
     surplus = Counter(word for _, _, added in edits for word in added if _is_numeral(word)) - replaced
     if strict and surplus and not any(kind == "number" for kind, *_ in changes) and numbers:
         changes.append(("number", old, new, tuple(key for key, _ in numbers)))
@@ -451,13 +472,14 @@ def _stream(units: list[_Unit], pieces: Sequence[Piece]) -> Iterator[Difference]
     """The words of all pages against the words of the ledger, in one stream."""
     units = [unit for unit in units if unit.kind != "alt"]
     before = [(word, at) for at, unit in enumerate(units) for cell in unit.cells for word in _tokens(cell)]
-    after = [(word, piece.page) for piece in pieces for word in _tokens(piece.text)]
+    after = [(word, piece.page) for piece in pieces if piece.kind == "page" for word in _tokens(piece.text)]
     old, new = [word for word, _ in before], [word for word, _ in after]
-    edits = [edit for edit in _aligned(old, new) if edit[0] != "equal"]
-    there = _mapped([("equal", 0, 0, 0, 0), *_aligned(old, new)])
     starts: dict[int, int] = {}
     for at, (_, unit_at) in enumerate(before):
         starts.setdefault(unit_at, at)
+    opcodes = _aligned(old, new)
+    there = _mapped(opcodes)
+    edits = _between(opcodes, there, old, new, {*starts.values(), len(old)})
     touched = {before[at][1] for _, i1, i2, _, _ in edits for at in range(max(i1 - 1, 0), min(i2 + 1, len(before)))}
     touched |= {at for at, unit in enumerate(units) if at in starts and not _holds_its_numbers(unit)}
     for at in sorted(touched):
@@ -480,6 +502,42 @@ def _stream(units: list[_Unit], pieces: Sequence[Piece]) -> Iterator[Difference]
         own = kind == "insert" and i1 > front and not _NUMBERED.fullmatch(words) and _numerals(words)
         if own and words not in known:  # the head of a table is said again on its next page
             yield Difference("added", "", words, page=after[j1][1])
+    for note in pieces:
+        if note.kind != "page" and _numerals(note.text) and " ".join(_tokens(note.text)) not in known:
+            yield Difference("added", "", note.text, page=note.page)
+
+
+def _between(
+    opcodes: _Opcodes, there: dict[int, list[int]], old: list[str], new: list[str], starts: set[int]
+) -> _Opcodes:
+    """The edits; what was put in between two passages is moved there, past words equal to its own, in `there` too.
+
+    The head of a table on its next page may end in the same word as the row above it.
+    """
+    edits = []
+    for kind, i, i2, j1, j2 in opcodes:
+        for sign in (1, -1) if kind == "insert" else ():
+            steps = 0
+            while i + sign * steps not in starts:
+                at = steps if sign > 0 else -steps - 1
+                first, last = j1 + at, j2 + at
+                if (
+                    there.get(i + at) != [last if sign > 0 else first]
+                    or new[first : first + 1] != new[last : last + 1]
+                ):
+                    break
+                if old[i + at] != new[first]:
+                    break
+                steps += 1
+            else:
+                for step in range(steps):
+                    at = step if sign > 0 else -step - 1
+                    there[i + at] = [j1 + at if sign > 0 else j2 + at]
+                i, i2, j1, j2 = (value + sign * steps for value in (i, i2, j1, j2))
+                break
+        if kind != "equal":
+            edits.append((kind, i, i2, j1, j2))
+    return edits
 
 
 def _holds_its_numbers(unit: _Unit) -> bool:

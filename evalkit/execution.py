@@ -90,6 +90,8 @@ async def _run_notebooks(clients: dict[str, Any]) -> None:
             except (CellExecutionError, DeadKernelError) as error:
                 reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
                 raise DataError([Problem(f"{name}.ipynb", "notebook_failed", {"reason": reason})]) from error
+            except RuntimeError as error:  # a kernel that did not start in time
+                raise DataError([Problem(f"{name}.ipynb", "notebook_failed", {"reason": error})]) from error
 
     tasks = [asyncio.create_task(one(name, client)) for name, client in clients.items()]
     try:

@@ -217,6 +217,7 @@ def targets(effects: pd.DataFrame, study: Study, language: Language) -> pd.DataF
     rows = []
     for (indicator, group), part in judged.groupby(["indicator", "group"], sort=False):
         node = study.index[indicator]
+        assert node.target is not None  # only targets are judged
         # The target as it was declared, with all its digits.
         aim = exactly(node.target, language)
         unit = unit_words(study, indicator, "percent" if node.aggregate in ("share", "pooled") else "points (0-100)",

@@ -11,6 +11,7 @@ from typing import Any
 from evalkit.language import Language, number
 
 _ID = re.compile(r'<span class="(number|claim)" id="(\d+)">')
+MOST_DECIMALS = 12  # that a number is shown with; a ledger that says otherwise is none of ours
 _PREFIX = {"number": "n", "claim": "c"}
 
 
@@ -113,6 +114,8 @@ def fingerprint(data: bytes) -> str:
 def shown_again(entry: dict[str, Any], language: Language) -> str:
     """What a ledger's number must look like by its raw value and rounding rule."""
     rule, value = entry["rule"], entry["value"]
+    if not 0 <= rule.get("decimals", 0) <= MOST_DECIMALS:
+        raise ValueError(rule)
     if "below" in rule:
         return f"< {number(rule['below'], len(str(rule['below'])) - 2, language)}" if value < rule["below"] else ""
     if rule.get("plain"):

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from io import BytesIO
 from itertools import groupby
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def pdf(document: Document, *, sheet: bool = False) -> bytes:
     made = datetime.combine(document.form.get("date") or document.day or date(1980, 1, 1), datetime.min.time(), UTC)
     with TemporaryDirectory() as empty:  # the folder whose files Typst could read
         try:
-            compiler = typst.Compiler(
+            compiler: Any = cast(Any, typst).Compiler(  # its stubs know no sources in memory
                 sources, root=empty, package_path=empty, package_cache_path=empty, ignore_system_fonts=True
             )
             result, warnings = compiler.compile_with_warnings(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from evalkit.document_check import differing
 from evalkit.documents import READER, pandoc
 from evalkit.language import Language, listing, number, plain, text
 from evalkit.verification import Finding, Verdict
@@ -47,8 +49,14 @@ CODES = {  # L ledger, D documents, S numbers, P plan and provenance; in the ord
     "bundle_differs": "P4",
     "plan_changed": "P5",
     "plan_late": "P6",
+    "ledger_empty": "L6",
+    "passage_differs": "S15",
+    "picture_bytes": "S16",
 }
 MOST = 15  # findings that are shown; verdict.json has all
+_COMPUTED = ("effect_differs", "number_below_rounding", "depends_on_order", "depends_on_chance")
+_PYTHON = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SHOWN = 90  # characters of a text in the table
 _SPECIFICATION = "https://codecheck.org.uk/spec/config/1.0/"
 _DOTS = "…" * 24
@@ -65,8 +73,8 @@ def in_words(verdict: Verdict, language: Language) -> str:
     for key, findings in _groups(shown):
         lines.append(text(key, language))
         for one in findings:
-            change = f": {_short(one.old) or '–'} → {_short(one.new) or '–'}" if one.old or one.new else ""
-            lines.append(f"  {CODES[one.reason]}  {_short(one.place)}{change}")
+            code, place, *change = _cells(one, language)
+            lines.append(f"  {code}  {place}" + (f": {' → '.join(change)}" if change != ["–", "–"] else ""))
     return "\n".join([*lines, *_more(verdict, language), *_legend(verdict, language)])
 
 
@@ -117,6 +125,8 @@ def _about(verdict: Verdict, language: Language) -> list[str]:
             agree.append(text(f"verdict_count_{part}", language, count=share + number(total, 0, language)))
     key = "verdict_agree" if recomputed else "verdict_holds_numbers"
     lines.append(text(key, language, counts=listing(agree, language)))
+    if verdict.excerpt_of:
+        lines.append(text("verdict_excerpt", language, fingerprint=verdict.excerpt_of))
     about = {"study": verdict.study, "subject": verdict.subject, "fingerprint": verdict.fingerprint}
     return [*lines, text("verdict_subject", language, **about)]
 
@@ -149,6 +159,26 @@ def _legend(verdict: Verdict, language: Language) -> list[str]:
     ]
 
 
+def _cells(one: Finding, language: Language) -> list[str]:
+    """Code, place, what stood there and what does now, as the page shows them; verdict.json has all of it."""
+    place, old, new = one.place, *differing(one.old, one.new)
+    if one.reason in _COMPUTED:
+        old, new = _figure(old, language), _figure(new, language)
+    if one.reason in ("depends_on_order", "depends_on_chance"):
+        place += ": " + text("verdict_moved", language, count=old, size=new)
+        old = new = ""
+    return [CODES[one.reason], _short(place), _short(old) or "–", _short(new) or "–"]
+
+
+def _figure(words: str, language: Language) -> str:
+    """A number as Python writes it, as the language does: 5.6e-07 is 5,6·10⁻⁷ in Vietnamese."""
+    if not _PYTHON.fullmatch(words):
+        return words.replace("nan", "–")
+    digits, _, power = words.partition("e")
+    shown = number(float(digits), len(digits.partition(".")[2]), language)
+    return f"{shown}·10{str(int(power)).translate(_RAISED)}" if power else shown
+
+
 def _short(words: str) -> str:
     return words if len(words) <= _SHOWN else words[:_SHOWN].rstrip() + " …"
 
@@ -174,8 +204,7 @@ def _markdown(verdict: Verdict, language: Language) -> str:
         heads = ("verdict_code", "verdict_place", "verdict_old", "verdict_new")
         rows = ["| " + " | ".join(map(said, heads)) + " |", "|---|----------|------|------|"]
         for one in findings:
-            cells = (CODES[one.reason], _short(one.place), _short(one.old) or "–", _short(one.new) or "–")
-            rows.append("| " + " | ".join(map(plain, cells)) + " |")
+            rows.append("| " + " | ".join(map(plain, _cells(one, language))) + " |")
         blocks += [f"## {said(key)}", "\n".join(rows)]
     blocks += [_styled("Recipients", plain(line)) for line in _more(verdict, language)]
     if legend := _legend(verdict, language):

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from evalkit.grid import Raw
 from evalkit.indicators import score
 from evalkit.language import LANGUAGES, Language
 from evalkit.ledger import fingerprint, shown_again
+from evalkit.ledger_check import differing_passages, differing_pictures, differing_tables, inconsistencies
 from evalkit.parts import read_parts
 from evalkit.provenance import provenance
 from evalkit.reading import read
@@ -34,8 +35,9 @@ from evalkit.report import FORMATS, compose
 from evalkit.robustness import specifications
 from evalkit.study import Study, open_study
 
-Outcome = Literal["reproduced", "below_rounding", "partly", "not", "unaltered", "altered"]
-_PRINTED = re.compile(r"\b[0-9A-F]{4}(?:-[0-9A-F]{4}){3}\b")
+Outcome = Literal["reproduced", "below_rounding", "partly", "not", "unaltered", "altered", "unmatched"]
+_PRINTED = re.compile(r"\b[0-9A-F]{4}(?:-\s?[0-9A-F]{4}){3}\b")  # a line may end after a hyphen
+_CODE = re.compile("[0-9A-Fa-f]{16}")
 _ENTRIES = {  # what the parts of a ledger hold; a ledger that somebody hands in may be anything
     "numbers": {"id", "shown", "value", "rule", "notebook", "cell", "block"},
     "claims": {"id", "text", "direction", "indicator", "group", "estimand", "notebook", "cell", "block"},
@@ -61,7 +63,9 @@ class Verdict:
     """What verification found about one report.
 
     outcome: with the data, `reproduced`, `below_rounding` (every number is shown alike, some differ unrounded),
-    `partly` or `not` (fewer than half of the numbers come out); a document by itself is `unaltered` or `altered`.
+    `partly` or `not` (fewer than half of the numbers come out); a document by itself is `unaltered` or `altered`;
+    `unmatched` where nothing fails but the fingerprint that the reviewer gave. excerpt_of: of a document that is part
+    of a report, the fingerprint of that report's ledger.
     evidence: what was looked at, as message keys. counts: how many numbers, claims and pictures the ledger has; with
     the data also how many numbers agree (`numbers_same`) and how many rows of tables were compared (`rows`).
     """
@@ -75,6 +79,7 @@ class Verdict:
     evidence: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    excerpt_of: str = ""
 
     @property
     def holds(self) -> bool:
@@ -104,11 +109,16 @@ def verify(
     (those that the report folder names, or `data`) the report is computed again by the notebooks of this
     installation, never by those of the report, and every number, claim, picture and table of results compared; then
     once more with the rows in another order and with other random draws. known_fingerprint: as on the cover or in
-    the council's minutes. Raises DataError where there is no report, or where the study is no longer sound.
+    the council's minutes. Raises DataError where there is no report, where the study is no longer sound, and for a
+    fingerprint that is none.
 
         ek.verify("reports/nga-bay").outcome
     """
     path = Path(report)
+    if not path.exists():
+        raise DataError([Problem(str(path), "verify_nothing")])
+    if known_fingerprint and not _CODE.fullmatch(re.sub(r"[\s-]", "", known_fingerprint)):
+        raise DataError([Problem("--fingerprint", "verify_fingerprint", {"found": known_fingerprint})])
     if path.suffix == ".zip":
         from evalkit.bundle import open_bundle
 
@@ -140,6 +150,7 @@ def _verify(
         raise DataError([Problem(subject, "ledger_missing")])
     ledger = _ledger(stored, subject)
     verdict = Verdict(subject, ledger["study"], ledger["language"], ledger["simulated"], fingerprint(stored))
+    verdict.excerpt_of = str(ledger.get("excerpt_of", ""))
     verdict.counts = {part: len(ledger[part]) for part in ("numbers", "claims", "pictures")}
     verdict.evidence.append("verdict_saw_documents" if documents else "verdict_saw_ledger")
     verdict.findings += _document_findings(documents, stored, ledger)
@@ -149,22 +160,35 @@ def _verify(
 
         verdict.findings += [Finding("bundle_differs", problem.file) for problem in bundle_differences(path)]
     if recompute and origin["study"]:
-        study = open_study(
-            origin["study"], allow_outside=bool(origin["allow_outside"]), only=str(origin.get("unit", ""))
-        )
-        _recompute(verdict, ledger, study, path if path.is_dir() else None, progress)
+        _recompute(verdict, ledger, _study(origin), path if path.is_dir() else None, progress)
     else:
         verdict.evidence.append("verdict_not_recomputed")
+        if path.is_dir():
+            _declared_plan(verdict, origin)
         verdict.outcome = "altered" if any(one.fails for one in verdict.findings) else "unaltered"
+    if {one.reason for one in verdict.findings if one.fails} == {"fingerprint_known"}:
+        verdict.outcome = "unmatched"
     return verdict
+
+
+def _declared_plan(verdict: Verdict, origin: dict[str, Any]) -> None:
+    """What became of the plan, where the study is at hand: it needs no run, and the documents do not depend on it."""
+    try:
+        plan = plan_state(_study(origin))
+    except (DataError, OSError):
+        return
+    verdict.findings += [replace(one, fails=False) for one in _plan_findings(plan)]
+    verdict.evidence.append(f"verdict_plan_{plan.state}")
+
+
+def _study(origin: dict[str, Any]) -> Study:
+    return open_study(origin["study"], allow_outside=bool(origin["allow_outside"]), only=str(origin.get("unit", "")))
 
 
 def _documents(path: Path) -> list[tuple[str, list[Piece], bytes | None]]:
     """Name, pieces and own ledger of the documents of a report folder, or of a single one."""
     files = [path] if path.is_file() else sorted(file for kind in FORMATS for file in path.glob(f"*.{kind}"))
     files = [file for file in files if not file.name.startswith(("verdict", "~$"))]
-    if not files and not path.exists():
-        raise DataError([Problem(str(path), "report_missing", {"file": "run.json"})])
     found = []
     for file in files:
         kind = file.suffix.removeprefix(".")
@@ -217,10 +241,11 @@ def _document_findings(
             yield Finding("ledger_stripped", name)
         elif own != stored and not (excerpt and _is_part(excerpt, ledger, stored)):
             yield Finding("ledger_differs", name, fingerprint(stored), fingerprint(own))
-        printed = {found for piece in pieces for found in _PRINTED.findall(piece.text)}
+        printed = {re.sub(r"\s", "", found) for piece in pieces for found in _PRINTED.findall(piece.text)}
         allowed = {fingerprint(own or stored), (excerpt or ledger).get("excerpt_of")}
         if not printed or printed - allowed:
             yield Finding("fingerprint_printed", name, fingerprint(own or stored), ", ".join(sorted(printed)) or "–")
+    yield from (Finding(*one) for one in inconsistencies(ledger))
     for entry in ledger["numbers"]:
         try:
             again = shown_again(entry, ledger["language"])
@@ -231,20 +256,33 @@ def _document_findings(
 
 
 def _is_part(excerpt: dict[str, Any], ledger: dict[str, Any], stored: bytes) -> bool:
-    """Whether the ledger of a shorter document holds nothing but entries of the report's."""
+    """Whether the ledger of a shorter document holds nothing but entries and passages of the report's."""
     whole = {entry["id"]: entry for entry in (*ledger["numbers"], *ledger["claims"])}
     same = ("shown", "value", "rule", "text", "direction")
-    return excerpt["excerpt_of"] == fingerprint(stored) and all(
-        all(entry.get(key) == whole.get(entry["id"], {}).get(key) for key in same)
-        for entry in (*excerpt["numbers"], *excerpt["claims"])
+    said = {block["text"] for block in ledger["blocks"]}
+    return (
+        excerpt["excerpt_of"] == fingerprint(stored)
+        and all(
+            all(entry.get(key) == whole.get(entry["id"], {}).get(key) for key in same)
+            for entry in (*excerpt["numbers"], *excerpt["claims"])
+        )
+        and not any(
+            re.search(r"\d", _PRINTED.sub("", block["text"]).replace(ledger.get("title", ""), ""))
+            for block in excerpt["blocks"]
+            if block["text"] not in said
+        )
     )
 
 
 def _fingerprint_findings(verdict: Verdict, known: str) -> Iterator[Finding]:
     if not known:
         return
+    given = re.sub(r"[\s-]", "", known.upper())
+    if given == verdict.excerpt_of.replace("-", ""):  # which anybody may write into a ledger
+        verdict.evidence.append("verdict_saw_excerpt")
+        return
     verdict.evidence.append("verdict_saw_fingerprint")
-    if re.sub(r"[^0-9A-F]", "", known.upper()) != verdict.fingerprint.replace("-", ""):
+    if given != verdict.fingerprint.replace("-", ""):
         yield Finding("fingerprint_known", verdict.subject, known, verdict.fingerprint)
 
 
@@ -259,8 +297,9 @@ def _recompute(
     verdict.evidence.append("verdict_recomputed")
     with tempfile.TemporaryDirectory(prefix="evalkit-") as work:
         again = json.loads(compose(study, Path(work), verdict.language, progress).ledger)
-        verdict.findings += [*_provenance_findings(ledger, provenance(study)), *_plan_findings(plan_state(study))]
-        verdict.evidence.append(f"verdict_plan_{plan_state(study).state}")
+        plan = plan_state(study)
+        verdict.findings += [*_provenance_findings(ledger, provenance(study)), *_plan_findings(plan)]
+        verdict.evidence.append(f"verdict_plan_{plan.state}")
         same, below = 0, 0
         for one in _number_findings(ledger, again):
             if one is None:
@@ -270,10 +309,12 @@ def _recompute(
                 verdict.findings.append(one)
         verdict.findings += _claim_findings(ledger, again)
         verdict.findings += _picture_findings(ledger, again)
+        verdict.findings += [Finding(*one) for one in differing_passages(ledger, again)]
+        verdict.findings += [Finding(*one) for one in differing_pictures(ledger, again, report)]
         rows = 0
         if report is not None:
             rows, found = _table_findings(report, Path(work))
-            verdict.findings += found
+            verdict.findings += [*found, *(Finding(*one) for one in differing_tables(report, Path(work)))]
     verdict.findings += _disturbed(study)
     verdict.evidence.append("verdict_disturbed")
     total = len(ledger["numbers"])

@@ -97,6 +97,16 @@ def test_what_a_browser_shows_is_read(page, texts):
     assert [piece.text for piece in read_blocks(page.encode(), "html")] == texts
 
 
+REFERENCE = '<a href="#fn1" class="footnote-ref">{}</a>'
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"), [("<sup>1</sup>", "3 điểm."), ("1", "3 điểm.1"), ("<sup>1</sup>0", "3 điểm.10")]
+)
+def test_the_number_of_a_footnote_is_no_word_of_the_page(mark, words):
+    assert read_blocks(f"<p>3 điểm.{REFERENCE.format(mark)}</p>".encode(), "html")[0].text == words
+
+
 def test_a_picture_elsewhere_has_no_digest():
     assert read_blocks(b'<img alt="a" src="https://example.org/a.png">', "html")[0].digests == ("",)
 
@@ -111,7 +121,7 @@ ENTITY = '<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/hostname">]>'
 def test_a_file_that_is_no_document_is_refused(data, kind):
     with pytest.raises(DataError) as caught:
         read_blocks(data, kind, file="bao-cao.x")
-    assert "bao-cao.x" in caught.value.message("vi")
+    assert "bao-cao.x" in caught.value.message("vi") and "tệp đã hỏng" in caught.value.message("vi")
 
 
 def test_a_package_that_unpacks_too_large_is_refused(monkeypatch):

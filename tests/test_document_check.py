@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from matplotlib.image import imsave
 
 from evalkit.delivered import Piece, read_blocks
-from evalkit.document_check import FAILS, Difference, compare
+from evalkit.document_check import FAILS, Difference, compare, differing
 from evalkit.documents import pandoc, read_markdown
 from evalkit.errors import DataError
 from evalkit.language import LANGUAGES
@@ -475,3 +475,42 @@ def test_a_pdf_without_a_passage(tmp_path):
     tree = TREE | {"blocks": [block for block in TREE["blocks"] if "60,2" not in json.dumps(block)]}
     found = checked(pdf_of(tree, tmp_path), "pdf")
     assert [(d.kind, d.ids) for d in found if d.fails] == [("missing", ("n1", "n2", "c1"))]
+
+
+def test_a_footnote_of_a_pdf_joins_no_passage(tmp_path):
+    tree = copy.deepcopy(TREE)
+    paragraphs = [block["c"] for block in tree["blocks"] if block["t"] == "Para"]
+    for at, words in ((1, "Phiếu là phiếu mô phỏng."), (-1, "Có 7 phiếu.")):
+        paragraphs[at].append({"t": "Note", "c": [{"t": "Para", "c": [{"t": "Str", "c": words}]}]})
+    pieces = read_blocks(pdf_of(tree, tmp_path), "pdf")
+    notes = [piece.text for piece in pieces if piece.kind == "paragraph"]
+    assert " ".join(notes) == "Phiếu là phiếu mô phỏng. Có 7 phiếu."
+    found = compare(pieces, LEDGER)
+    assert [(d.kind, d.new) for d in found] == [("added", note) for note in notes if "7" in note]
+
+
+def test_the_head_of_a_table_may_be_said_again_on_the_next_page_of_a_pdf():
+    rows = [("Lĩnh vực (tên)", "Đúng hạn (%)"), ("Hộ tịch (A)", "83,7 (%)"), ("Lĩnh vực (đất)", "84,1 (%)")]
+    blocks = [
+        {"id": f"b{row}{column}", "kind": "cell", "text": words, "table": "t", "row": row, "column": column}
+        for row, cells in enumerate(rows)
+        for column, words in enumerate(cells)
+    ]
+    blocks[3]["numbers"], blocks[5]["numbers"] = ["n1"], ["n2"]
+    numbers = [{"id": "n1", "shown": "83,7"}, {"id": "n2", "shown": "84,1"}]
+    ledger = {"blocks": blocks, "numbers": numbers, "claims": [], "pictures": []}
+    head, first, second = (" ".join(cells) for cells in rows)
+    for last, expected in ((second, []), (second.replace("84,1", "94,1"), ["number"])):
+        pages = [Piece("page", (f"{head} {first}",), page=1), Piece("page", (f"{head} {last}",), page=2)]
+        assert [d.kind for d in compare(pages, ledger)] == expected
+
+
+def test_a_change_is_shown_from_the_same_place_on_both_sides():
+    old = "Một hai ba bốn năm sáu bảy tám tăng mười. " + "Câu sau dài lê thê. " * 9 + "Cuối cùng vẫn thế."
+    for new in (old.replace("tăng", "giảm"), old.replace("tăng ", "")):
+        shown = differing(old, new)
+        assert shown[0] == "… bốn năm sáu bảy tám tăng mười. Câu sau dài lê …"
+        assert shown[1].startswith("… bốn năm sáu bảy tám ") and shown[1].endswith(" mười. Câu sau dài lê …")
+    assert differing("", new) == ("", new)
+    both = differing(old, old.replace("ba", "x").replace("vẫn", "y"))
+    assert both[1].startswith("Một hai x bốn") and both[1].endswith("lê thê. Cuối cùng y thế.") and " … " in both[1]

@@ -13,7 +13,6 @@ from pathlib import Path
 import matplotlib.image
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 
 import evalkit as ek

@@ -8,6 +8,7 @@ import subprocess
 import zipfile
 from base64 import b64encode
 from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 
 import docx
@@ -182,7 +183,31 @@ def found(verdict):
 def test_the_untouched_report_passes(report, name):
     verdict = verify(report / name, recompute=False)
     assert (verdict.outcome, verdict.findings, verdict.holds) == ("unaltered", [], True)
-    assert verdict.evidence == ["verdict_saw_documents", "verdict_not_recomputed"]
+    plan = [] if name else ["verdict_plan_none"]  # the study is at hand
+    assert verdict.evidence == ["verdict_saw_documents", "verdict_not_recomputed", *plan]
+
+
+def test_a_plan_changed_since_it_was_frozen_is_said_without_a_run(report, study):
+    folder = shutil.copytree(study, report.parent / "study")
+    ek.freezing.freeze(ek.open_study(folder), on=date(2020, 1, 2), late=True)
+    assert verify(report, data=folder, recompute=False).evidence[-1] == "verdict_plan_same"
+    lock = json.loads((folder / "plan.lock").read_text(encoding="utf-8"))
+    lock["parts"]["plan"] = "0"
+    (folder / "plan.lock").write_text(json.dumps(lock), encoding="utf-8")
+    verdict = verify(report, data=folder, recompute=False)
+    assert verdict.outcome == "unaltered" and verdict.evidence[-1] == "verdict_plan_changed"
+    assert [(one.reason, one.new, one.fails) for one in verdict.findings] == [("plan_changed", "plan", False)]
+
+
+def test_an_excerpt_says_of_which_report(made):
+    whole = fingerprint((made / "ledger.json").read_bytes())
+    verdict = verify(made / "letter.docx", recompute=False, known_fingerprint=whole)
+    assert verdict.excerpt_of == whole != verdict.fingerprint and verdict.outcome == "unaltered"
+    said = verdicts.in_words(verdict, "vi")
+    assert f"bản trích của báo cáo có mã kiểm chứng {whole}" in said and "hãy kiểm chứng cả báo cáo đó" in said
+    own = verify(made / "letter.docx", recompute=False, known_fingerprint=verdict.fingerprint)
+    assert own.outcome == "unaltered" and "verdict_saw_fingerprint" in own.evidence
+    assert verify(made, recompute=False).excerpt_of == ""
 
 
 def test_the_untouched_report_with_its_pdf_and_its_shorter_versions_passes(made):
@@ -235,7 +260,7 @@ def test_a_change_of_the_page_is_caught_and_named(report, change, reason, old, n
 
 
 def test_edited_prose_passes_and_is_listed(report):
-    typed("Câu chữ của báo cáo", "Lời văn của báo cáo")(report / "report.docx")
+    typed("Câu chữ do chương trình viết", "Lời văn của báo cáo")(report / "report.docx")
     verdict = verify(report / "report.docx", recompute=False)
     assert verdict.outcome == "unaltered"
     assert {(one.reason, one.fails) for one in verdict.findings} == {("document_prose", False)}
@@ -252,7 +277,7 @@ def test_edited_prose_passes_and_is_listed(report):
     [
         ({"value": 0.6628}, {"ledger_inconsistent", "fingerprint_printed"}),
         ({"shown": "0,6628"}, {"ledger_inconsistent", "fingerprint_printed", "document_number"}),
-        ({"value": 0.6628, "shown": "0,6628"}, {"fingerprint_printed", "document_number"}),
+        ({"value": 0.6628, "shown": "0,6628"}, {"ledger_inconsistent", "fingerprint_printed", "document_number"}),
     ],
     ids=["value", "shown", "both"],
 )
@@ -302,7 +327,7 @@ def test_document_and_ledger_changed_together_pass_alone_and_it_is_said(forged):
 def test_document_and_ledger_changed_together_are_caught_by_the_fingerprint(forged):
     document, known, ledger = forged
     verdict = verify(document, recompute=False, known_fingerprint=known.lower().replace("-", " "))
-    assert verdict.outcome == "altered" and "verdict_saw_fingerprint" in verdict.evidence
+    assert verdict.outcome == "unmatched" and not verdict.holds and "verdict_saw_fingerprint" in verdict.evidence
     one = found(verdict)["fingerprint_known"]
     assert (one.old, one.new) == (known.lower().replace("-", " "), fingerprint(ledger))
     assert "is not caught this way" not in verdicts.in_words(verdict, "en")
@@ -380,8 +405,9 @@ def test_what_does_not_come_out_again_is_named(report, study, as_made, change, r
     change(report)
     verdict = verify(report, data=study)
     assert verdict.outcome == outcome
-    assert {one.reason for one in verdict.findings} == {reason} - {None}
-    assert all(place in one.place for one in verdict.findings)
+    follows = {"ledger_inconsistent", "passage_differs"} if reason else set()  # from a number that was changed
+    assert {one.reason for one in verdict.findings} - follows == {reason} - {None}
+    assert all(place in one.place for one in verdict.findings if one.reason == reason)
     assert verdict.evidence == [
         "verdict_saw_ledger", "verdict_recomputed", "verdict_plan_none", "verdict_disturbed"
     ]  # fmt: skip
@@ -504,7 +530,9 @@ PART = b'{"language": "vi", "study": "x", "simulated": false, "numbers": [{"id":
         (written("report.docx", b"PK\3\4" + bytes(99)), "report.docx", "cannot be read as docx"),
         (written("report.pdf", b"%PDF-1.7"), "report.pdf", "cannot be read as pdf"),
         (written("report.txt", b"3,2"), "report.txt", r'this file is "\.txt"'),
-        (lambda report: None, "no such report", r"has no run\.json"),
+        (lambda report: None, "no such report", "no such file or folder"),
+        (lambda report: None, "nothere.docx", r"nothere\.docx: there is no such file"),
+        (lambda report: None, "nothere.zip", r"nothere\.zip: there is no such file"),
         (bad_ledger(b"\xff"), "report.docx", "its ledger is damaged"),
         (bad_ledger(b"[]"), "report.docx", "its ledger is damaged"),
         (bad_ledger(PART), "report.docx", "its ledger is damaged"),
@@ -518,6 +546,18 @@ def test_what_cannot_be_verified_is_said_and_ends_with_2(report, change, subject
     with pytest.raises(ek.DataError) as error:
         verify(report / subject, recompute=False)
     assert error.value.message("vi")
+
+
+@pytest.mark.parametrize("code", ["4C93-EA71", "4C93-EA71-2C7C-352G", "4C93-EA71-2C7C-3522-0", " "])
+def test_what_is_no_fingerprint_is_refused(report, code):
+    result = call("verify", report, "--no-run", "--fingerprint", code)
+    assert result.exit_code == 2 and "mã kiểm chứng gồm 16 ký tự" in result.stderr
+
+
+def test_a_fingerprint_that_does_not_match_ends_with_1_and_does_not_say_altered(report):
+    result = call("verify", report / "report.docx", "--no-run", "--fingerprint", "4c93ea71 2c7c-3522")
+    assert result.exit_code == 1 and "MÃ KIỂM CHỨNG KHÔNG KHỚP" in result.stdout and "mã gõ sai" in result.stdout
+    assert "ĐÃ BỊ SỬA" not in result.stdout
 
 
 def test_an_altered_document_ends_with_1(report):
@@ -550,13 +590,41 @@ def words(path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("outcome", ["reproduced", "below_rounding", "partly", "not", "unaltered", "altered"])
+@pytest.mark.parametrize(
+    "outcome", ["reproduced", "below_rounding", "partly", "not", "unaltered", "altered", "unmatched"]
+)
 def test_every_outcome_has_its_words(outcome, language):
     said = verdicts.in_words(replace(VERDICT, outcome=outcome), language)
     lines = said.splitlines()
     assert lines[:2] == [text("simulated", language), text(f"verdict_outcome_{outcome}", language)]
     assert ("3.119/3.120" if language == "vi" else "3,119/3,120") in said
     assert said.index("D1  report.docx: trang 5: 3,2 → 4,2") < said.index("P2  numpy: 2.4.6 → 2.5.0")
+
+
+@pytest.mark.parametrize(
+    ("finding", "vi", "en"),
+    [
+        (
+            Finding("depends_on_chance", "effects.csv", "3", "5.6e-07", fails=False),
+            "S14  effects.csv: 3 giá trị thay đổi, nhiều nhất 5,6·10⁻⁷",
+            "S14  effects.csv: values that change: 3, by at most 5.6·10⁻⁷",
+        ),
+        (Finding("effect_differs", "e.csv", "0.446", "-1234.5"), "S8  e.csv: 0,446 → −1.234,5", "0.446 → −1,234.5"),
+        (Finding("effect_differs", "e.csv", "nan", "pilot"), "S8  e.csv: – → pilot", "– → pilot"),
+    ],
+)
+def test_numbers_that_were_computed_are_written_as_the_language_does(finding, vi, en):
+    for language, line in (("vi", vi), ("en", en)):
+        assert line in verdicts.in_words(replace(VERDICT, findings=[finding]), language)
+
+
+def test_a_changed_claim_is_shown_where_it_changed():
+    old = f"{'Lời dẫn rất dài. ' * 12}Mức hài lòng tăng rõ.{' Lời kết rất dài.' * 12}"
+    claim = Finding("document_claim", "report.docx", old, old.replace("tăng", "giảm"))
+    (line,) = (
+        line for line in verdicts.in_words(replace(VERDICT, findings=[claim]), "vi").splitlines() if "  D2" in line
+    )
+    assert line.count("Mức hài lòng") == 2 and "tăng rõ. Lời kết" in line and "giảm rõ. Lời kết" in line
 
 
 def test_every_reason_has_a_code_and_words():
