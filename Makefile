@@ -14,7 +14,8 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -X warn_default_encoding -m pytest -q -m slow
-	$(BIN)/python -X warn_default_encoding -m pytest -q -o addopts="--nbval -n auto --dist loadfile" notebooks/course/teacher
+	$(BIN)/python -X warn_default_encoding -m pytest -q -o addopts="--nbval -n auto --dist loadfile" notebooks/*.ipynb \
+		notebooks/course/teacher
 
 # The only target that needs Chromium and playwright: it installs both where they are not there.
 test-browser: $(READY)

@@ -13,6 +13,8 @@ from evalkit.lesson_1 import EXERCISES as FIRST
 from evalkit.lesson_2 import EXERCISES as SECOND
 from evalkit.lesson_2 import item_rest, trial
 
+pytestmark = pytest.mark.slow  # a student's data and report are made for each
+
 ROOT = Path(__file__).resolve().parent.parent
 STUDY, SOURCES = ROOT / "data" / "nga-bay", ROOT / "notebooks" / "course" / "source"
 EXERCISES = {exercise.code: exercise for exercise in (*FIRST, *SECOND)}

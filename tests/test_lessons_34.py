@@ -15,6 +15,8 @@ from evalkit import lesson_3, lesson_4
 from evalkit.exercises import Work
 from evalkit.language import LANGUAGES, text
 
+pytestmark = pytest.mark.slow  # a student's data and report are made for each
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "nga-bay"
 EXERCISES = {exercise.code: exercise for lesson in (lesson_3, lesson_4) for exercise in lesson.EXERCISES}

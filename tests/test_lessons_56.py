@@ -14,6 +14,8 @@ from evalkit.course_data import make
 from evalkit.delivered import read_blocks
 from evalkit.exercises import Work
 
+pytestmark = pytest.mark.slow  # a student's data and report are made for each
+
 PILOTS, NEIGHBOURS = ["HL", "NB"], ["A", "B", "C", "D", "E", "F"]
 
 
