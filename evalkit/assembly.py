@@ -17,6 +17,7 @@ from evalkit.study import Study
 from evalkit.tables import markdown
 from evalkit.team_text import form_of
 from evalkit.tracing import resolve, spanned, told_origins
+from evalkit.trees import Element, walk
 
 
 class Assembly:
@@ -38,6 +39,8 @@ class Assembly:
         source = self.entries.enter(shown, part.get("origins", []), notebook, part["cell"])
         if part["kind"] == "text":
             source = _headed(source, notebook, kind)
+            if "origins" in part:  # what a computation says, beside what is said of every study
+                source = f"::: computed\n{source}\n:::"
         elif part["kind"] == "table":
             caption, _, rows = source.partition("\n\n")
             source = _table(rows, caption.removeprefix("**").removesuffix("**"), part["name"])
@@ -64,12 +67,15 @@ class Assembly:
         words, spans = resolve(_table(markdown(frame), plain(caption), name), escaped=plain)
         self.blocks.append(self.entries.enter(spanned(words, spans), told_origins(spans), name, 0))
 
-    def document(self, kind: str) -> Document:
-        """The whole; raises DataError for numerals that nobody answers for. kind: what the document is, in words."""
+    def document(self, kind: str, **about: Any) -> Document:
+        """The whole; raises DataError for numerals that nobody answers for.
+
+        kind: what the document is, in words. about: what its ledger says of it beside study and software.
+        """
         raise_any(self.strays)
         declared, language = self.study.declared.study, self.language
-        tree = _numbered(read_markdown("\n\n".join(self.blocks)))
-        about: dict[str, Any] = {"study": self.study.folder.name, "language": language}
+        tree = _numbered(_computed(read_markdown("\n\n".join(self.blocks))))
+        about |= {"study": self.study.folder.name, "language": language}
         form, only = form_of(self.study, language), self.study.only
         title = label(declared.title, language) + (f" – {self.study.unit_label(only, language)}" if only else "")
         about |= {"title": title, "simulated": declared.simulated} | provenance(self.study)
@@ -86,7 +92,23 @@ class Assembly:
             fingerprint=fingerprint(ledger),
             day=form.get("date"),
             form=form,
+            of_report=about.get("response_to", ""),
         )
+
+
+def _computed(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree, in which each computed paragraph is one span of class `computed` instead of a block in a division."""
+
+    def marked(element: Element) -> Element:
+        if element["t"] not in ("Para", "Plain"):
+            return element
+        return element | {"c": [{"t": "Span", "c": [["", ["computed"], []], element["c"]]}]}
+
+    blocks: list[Element] = []
+    for block in tree["blocks"]:
+        said = block["t"] == "Div" and "computed" in block["c"][0][1]
+        blocks += walk(block["c"][1], marked) if said else [block]
+    return tree | {"blocks": blocks}
 
 
 def _numbered(tree: dict[str, Any]) -> dict[str, Any]:

@@ -10,28 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from evalkit.estimation import Floats
+from evalkit.estimation import Floats, codes_of, weights_of
 
 NEVER_SEEN = 1e-6  # a fitted probability below this stands for zero: the fit stops short of it
-
-
-@dataclass(frozen=True)
-class Retention:
-    """People seen again against people lost, by k scores before (k,), and what share was lost in U units (U,).
-
-    `difference` is lost less seen again. Shares run from 0 to 1.
-    """
-
-    n_seen: NDArray[np.int64]
-    n_lost: NDArray[np.int64]
-    mean_seen: Floats
-    mean_lost: Floats
-    difference: Floats
-    standardised_difference: Floats
-    lost: float
-    unit: NDArray
-    n: NDArray[np.int64]
-    lost_by_unit: Floats
 
 
 @dataclass(frozen=True)
@@ -92,7 +73,7 @@ def standardised_difference(values: ArrayLike, second: ArrayLike, *, weight: Arr
     >>> standardised_difference([[1.0], [3.0], [2.0], [4.0]], [0, 0, 1, 1]).round(4).tolist()
     [0.7071]
     """
-    y, w = _values(values, "values"), _weights(weight, len(np.asarray(values)))
+    y, w = _values(values, "values"), weights_of(weight, len(np.asarray(values)))
     other = _flags(second, "second", len(y))
     (m1, v1), (m2, v2) = (_moments(y[rows], w[rows]) for rows in (~other, other))
     gap, spread = m2 - m1, np.sqrt((v1 + v2) / 2)
@@ -101,41 +82,6 @@ def standardised_difference(values: ArrayLike, second: ArrayLike, *, weight: Arr
     same = np.where(gap == 0, 0.0, np.copysign(np.inf, gap))
     same[np.isnan(gap) | np.isnan(spread)] = np.nan
     return np.divide(gap, spread, out=same, where=spread > rounding)
-
-
-def retention(
-    before: ArrayLike, seen_again: ArrayLike, unit: ArrayLike, *, weight: ArrayLike | None = None
-) -> Retention:
-    """Who was lost: the scores before of those seen again and of those lost, and the share lost in each unit.
-
-    before (n, k): scores of everybody asked before, NaN where not answered; each item uses its own valid rows.
-    seen_again (n,): true for those with an answer after. unit (n,): labels. weight (n,) or None: ones.
-    Standardised differences are those of `standardised_difference`. Means of nobody are NaN. Raises ValueError
-    for infinite values, weights that are not positive, missing unit labels, and lengths that differ.
-
-    >>> found = retention([[80.0], [60.0], [40.0], [20.0]], [1, 1, 1, 0], ["A", "A", "B", "B"])
-    >>> found.difference.tolist(), found.lost, found.lost_by_unit.tolist()
-    ([-40.0], 0.25, [0.0, 0.5])
-    """
-    y = _values(before, "before")
-    w, seen = _weights(weight, len(y)), _flags(seen_again, "seen_again", len(y))
-    if not len(y):
-        raise ValueError("before has no rows")
-    units, code = _units(unit, len(y))
-    answered = ~np.isnan(y)
-    mean_seen, mean_lost = (_moments(y[rows], w[rows])[0] for rows in (seen, ~seen))
-    return Retention(
-        answered[seen].sum(axis=0),
-        answered[~seen].sum(axis=0),
-        mean_seen,
-        mean_lost,
-        mean_lost - mean_seen,
-        standardised_difference(y, ~seen, weight=w),
-        float(w[~seen].sum() / w.sum()),
-        units,
-        np.bincount(code),
-        np.bincount(code, w * ~seen) / np.bincount(code, w),
-    )
 
 
 def retention_weights(
@@ -162,7 +108,7 @@ def retention_weights(
     from statsmodels.genmod.generalized_linear_model import GLM, families
 
     y = _values(before, "before")
-    w, seen = _weights(weight, len(y)), _flags(seen_again, "seen_again", len(y))
+    w, seen = weights_of(weight, len(y)), _flags(seen_again, "seen_again", len(y))
     if not seen.any():
         raise ValueError("nobody was seen again")
     missing = np.isnan(y)
@@ -171,7 +117,7 @@ def retention_weights(
     spread = centred.std(axis=0)
     scores = centred / np.where(spread > 1e-12 * np.abs(middle), spread, np.inf)
     parts = [np.ones((len(y), 1)), scores, missing[:, missing.any(axis=0)]]
-    labels, code = _units(unit, len(y))
+    labels, code = codes_of(unit, "unit", len(y))
     kept = np.bincount(code, seen)
     if units := bool(((kept > 0) & (kept < np.bincount(code))).all()):
         parts.append(code[:, None] == np.arange(1, len(labels)))
@@ -210,7 +156,7 @@ def worst_case_bounds(
         raise ValueError(f"before {first.shape} and after {second.shape} must have one shape")
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
-    w = _weights(weight, len(first))
+    w = weights_of(weight, len(first))
     for name, scores in (("before", first), ("after", second)):
         if (outside := (scores < low) | (scores > high)).any():
             raise ValueError(f"{name} has {scores[outside][0]:g}, outside {low:g} to {high:g}")
@@ -244,7 +190,7 @@ def lee_bounds(
     delta = np.asarray(change, dtype=float)
     if delta.ndim != 1:
         raise ValueError(f"change must be (n,), got {delta.ndim} dimensions")
-    w, treated = _weights(weight, len(delta)), _flags(pilot, "pilot", len(delta))
+    w, treated = weights_of(weight, len(delta)), _flags(pilot, "pilot", len(delta))
     seen = _flags(seen_again, "seen_again", len(delta))
     if not np.isfinite(delta[seen]).all():
         raise ValueError("somebody seen again has no change")
@@ -299,24 +245,6 @@ def _values(values: ArrayLike, name: str) -> Floats:
     if np.isinf(array).any():
         raise ValueError(f"{name} must be finite or NaN")
     return array
-
-
-def _units(unit: ArrayLike, n: int) -> tuple[NDArray, NDArray[np.int64]]:
-    """The distinct units, sorted, and each row's position among them."""
-    array = np.asarray(unit)
-    if array.shape != (n,):
-        raise ValueError(f"unit must be ({n},), got {array.shape}")
-    code, labels = pd.factorize(array, sort=True)
-    if (code < 0).any():
-        raise ValueError("unit has missing labels")
-    return np.asarray(labels), code.astype(np.int64)
-
-
-def _weights(weight: ArrayLike | None, n: int) -> Floats:
-    w = np.ones(n) if weight is None else np.asarray(weight, dtype=float)
-    if w.shape != (n,) or not (np.isfinite(w) & (w > 0)).all():
-        raise ValueError("weight must be (n,), finite and above zero")
-    return w
 
 
 def _flags(flags: ArrayLike, name: str, n: int) -> NDArray[np.bool_]:

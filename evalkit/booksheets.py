@@ -21,7 +21,11 @@ FIRST_ROW = 3  # below the header and its explanations
 TABLES = ("codebook.csv", "scales.csv", "corrections.csv")
 # The lists of `[report]`, and the sheets that hold them, one entry a row.
 FORM_ROWS = {
+    "funds": "kinh_phi",
+    "progress": "tien_do",
+    "partners": "phoi_hop",
     "products": "san_pham",
+    "evaluation": "danh_gia",
     "abbreviations": "viet_tat",
     "references": "tai_lieu",
     "recipients": "noi_nhan",
@@ -104,9 +108,8 @@ def sheets() -> tuple[Sheet, ...]:
     about = [*_fields(declaration.About, "study."), *_fields(declaration.Privacy, "privacy.")]
     forms = [Field("wave"), Field("unit"), Field("issued", "whole"), Field("returned", "whole")]
     items = [Field("wave"), Field("variable"), Field("wording")]
-    node = [
-        field for field in _fields(declaration.Node) if field.key != "weights"
-    ]  # a table of its own in index.toml
+    # weights are a table of its own in index.toml
+    node = [field for field in _fields(declaration.Node) if field.key != "weights"]
     form = [
         field for field in _fields(declaration.Form, "report.") if field.key.removeprefix("report.") not in FORM_ROWS
     ]
@@ -131,7 +134,11 @@ def sheets() -> tuple[Sheet, ...]:
         Sheet("chi_so", index, tuple(node)),
         Sheet("sua_so_lieu", "corrections.csv", _columns(CORRECTION_COLUMNS, action=CORRECTION_ACTIONS)),
         Sheet("bao_cao", study, tuple(form), pairs=True, optional=True),
+        Sheet("kinh_phi", study, tuple(_fields(declaration.Fund)), optional=True),
+        Sheet("tien_do", study, tuple(_fields(declaration.Progress)), optional=True),
+        Sheet("phoi_hop", study, tuple(_fields(declaration.Partner)), optional=True),
         Sheet("san_pham", study, tuple(products), optional=True),
+        Sheet("danh_gia", study, tuple(_fields(declaration.Labels)), optional=True),
         Sheet("viet_tat", study, tuple(_fields(declaration.Abbreviation)), optional=True),
         Sheet("tai_lieu", study, (Field(REFERENCE),), optional=True),
         Sheet("noi_nhan", study, tuple(_fields(declaration.Labels)), optional=True),

@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from evalkit.archives import zipped
 from evalkit.cleaning import clean
 from evalkit.errors import DataError, Problem, raise_any
 from evalkit.language import LANGUAGES, catalogue, label, text
@@ -39,9 +40,17 @@ NEEDED = (METADATA, LEDGER, "run.json")
 ROOT = Path(__file__).resolve().parent.parent
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _TERMS = "https://w3id.org/ro/terms/workflow-run/context"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REPORT = ("*.html", "*.docx", "*.pdf", "*.csv", "*.json", "notebooks/*.ipynb", "figures/*", "tables/*")
-_STUDY = ("*.toml", "codebook.csv", "scales.csv", "corrections.csv", "study.xlsx", "plan.lock")
+_STUDY = (
+    "*.toml",
+    "text/*.md",
+    "text/*.docx",
+    "codebook.csv",
+    "scales.csv",
+    "corrections.csv",
+    "study.xlsx",
+    "plan.lock",
+)
 _ABOUT_SOFTWARE = ("requirements.lock", "CITATION.cff")
 _BINARY = (".png", ".pdf")  # a pdf shows what the web page shows, which is searched
 _SEARCHED = ("name", "phone", "identity", "email", "address", "birth_date", "gps", "device")
@@ -50,10 +59,11 @@ _SEARCHED = ("name", "phone", "identity", "email", "address", "birth_date", "gps
 def write_bundle(study: Study, report: str | Path) -> Path:
     """Write `bundle.zip` into a report folder, and return its path; the same report gives the same bytes.
 
-    In it: what the report folder holds; under study/ what the study declares, of raw files only the SHA-256 in the
-    metadata; responses that may leave (`sharing.shared_responses`), else a simulated study under simulated/; the
-    versions of all software. How long the run took is not in it, for it is never the same. Raises DataError where
-    the report has no ledger, the study is no longer the one reported on, or something looks like personal data.
+    In it: what the report folder holds; under study/ what the study declares and the team wrote, of raw files only
+    the SHA-256 in the metadata; responses that may leave (`sharing.shared_responses`), else a simulated study under
+    simulated/; the versions of all software. How long the run took is not in it, for it is never the same. Raises
+    DataError where the report has no ledger, the study is no longer the one reported on, or something looks like
+    personal data.
 
         write_bundle(ek.open_study("data/nga-bay"), "reports/nga-bay")
     """
@@ -76,11 +86,14 @@ def write_bundle(study: Study, report: str | Path) -> Path:
     files |= {name: (ROOT / name).read_bytes() for name in _ABOUT_SOFTWARE if (ROOT / name).is_file()}
     files["environment.json"] = _json(_environment())
     which = "bundle_readme_simulated" if shared is None else "bundle_readme_shared"
-    paragraphs = [text(key, language) for language in LANGUAGES for key in ("bundle_readme", which)]
+    told = ["bundle_readme", which]
+    if study.declared.study.simulated and "study/truth.toml" in files:
+        told.append("bundle_readme_truth")
+    paragraphs = [text(key, language) for language in LANGUAGES for key in told]
     files["README.txt"] = ("\n\n".join(paragraphs) + "\n").encode("utf-8")
     raise_any(_personal(files, study))
     files[METADATA] = _json(_metadata(study, ledger, files))
-    path.write_bytes(_zipped(files))
+    path.write_bytes(zipped(dict(sorted(files.items()))))
     return path
 
 
@@ -148,10 +161,11 @@ def _report_files(report: Path) -> dict[str, bytes]:
 
 
 def _study_files(study: Study, inputs: Mapping[str, str]) -> dict[str, bytes]:
-    """What a study declares; the raw files of its waves never, wherever they lie."""
+    """What a study declares and what the team wrote; the raw files of its waves never, wherever they lie."""
     raw = {study.raw_path(wave).resolve() for wave in study.declared.waves}
     found = sorted({path for pattern in _STUDY for path in study.folder.glob(pattern)})
-    files = {path.name: path.read_bytes() for path in found if path.resolve() not in raw}
+    kept = [path for path in found if path.resolve() not in raw and not path.name.startswith((".", "~$"))]
+    files = {path.relative_to(study.folder).as_posix(): path.read_bytes() for path in kept}
     names = [*files, *(wave.file for wave in study.declared.waves)]
     raise_any(
         Problem(name, "bundle_study_changed")
@@ -279,18 +293,6 @@ _FORMATS = {".ipynb": "application/x-ipynb+json", ".toml": "application/toml", "
 
 def _json(content: Any) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    """The same files give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, data in sorted(files.items()):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return buffer.getvalue()
 
 
 def _entry_problems(entries: list[zipfile.ZipInfo], file: str) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from scipy import sparse
 
 Floats = NDArray[np.float64]
 Totals = Mapping[str, float] | ArrayLike
+EPSILON, ROUNDS = 1e-10, 1_000
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,17 @@ class Calibration:
         return {"weight": self.weight, "calibration": self}
 
 
-def rake(
-    weight: ArrayLike,
-    margins: Sequence[tuple[ArrayLike, Totals]],
-    *,
-    epsilon: float = 1e-10,
-    rounds: int = 1_000,
-    trim: float | None = None,
-) -> Calibration:
+def rake(weight: ArrayLike, margins: Sequence[tuple[ArrayLike, Totals]]) -> Calibration:
     """Weights whose sums agree with the totals of every margin (raking; with one margin, post-stratification).
 
     weight (n,): above zero. margins: pairs of labels (n,), None where a row takes no part, and totals: a mapping
     of each label to its population total, or a mask (n,) of reference rows in which they are counted, such as those
     of an earlier wave; these keep their weight, and their sampling variance is added to what is estimated. Every
-    margin has the same reference. Margins are met within `epsilon` of their size (Deming & Stephan 1940, Annals of
-    Mathematical Statistics 11). trim: no weight leaves [1/trim, trim] times what it was; never by default.
+    margin has the same reference. Margins are met within `EPSILON` of their size (Deming & Stephan 1940, Annals of
+    Mathematical Statistics 11). No weight is trimmed.
 
     Raises ValueError for a label that only one side has, margins that contradict each other or cannot be met in
-    `rounds`, naming the worst, and weights that are not positive.
+    `ROUNDS`, naming the worst, and weights that are not positive.
 
     >>> result = rake([1.0, 1.0, 1.0, 1.0], [(["m", "m", "m", "f"], {"m": 2.0, "f": 2.0})])
     >>> [round(float(one), 3) for one in result.weight]
@@ -62,8 +56,6 @@ def rake(
     start = np.asarray(weight, dtype=float)
     if start.ndim != 1 or not (np.isfinite(start) & (start > 0)).all():
         raise ValueError("weight must be (n,), finite and above zero")
-    if trim is not None and not trim > 1:
-        raise ValueError(f"trim must be above 1, got {trim}")
     if not margins:
         raise ValueError("margins: at least one is needed")
     none = np.zeros(len(start), dtype=bool)
@@ -75,25 +67,23 @@ def rake(
         *(_margin(labels, totals, start, reference) for labels, totals in margins), strict=True
     )
     current, worst = start.copy(), ""
-    for done in range(1, rounds + 1):
+    for done in range(1, ROUNDS + 1):
         for part, target in zip(parts, wanted, strict=True):
             sums = part.T @ np.where(reference, 0.0, current)
             factor = part @ (target / sums)
             current = np.where(reference | (factor == 0), current, current * factor)
-        if trim is not None:
-            current = np.clip(current, start / trim, start * trim)
         gaps = [
             np.abs(part.T @ np.where(reference, 0.0, current) / target - 1)
             for part, target in zip(parts, wanted, strict=True)
         ]
-        if max(gap.max() for gap in gaps) <= epsilon:
+        if max(gap.max() for gap in gaps) <= EPSILON:
             x = sparse.hstack(parts, format="csr")
             touched = current[~reference & (np.diff(x.indptr) > 0)]
             effect = len(touched) * (touched**2).sum() / touched.sum() ** 2
             return Calibration(current, done, float(effect), x, reference, start)
         gap, label = max((gap.max(), names[at][gap.argmax()]) for at, gap in enumerate(gaps))
         worst = f"'{label}' is off by {100 * gap:.3g} %"
-    raise ValueError(f"the margins cannot be met in {rounds} rounds: {worst}")
+    raise ValueError(f"the margins cannot be met in {ROUNDS} rounds: {worst}")
 
 
 def _margin(

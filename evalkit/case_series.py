@@ -97,11 +97,9 @@ def series(cases: Cases, *, by: tuple[str, ...] = (), periods: pd.DataFrame | No
         found = np.bincount(group[rows] * slots + at, minlength=len(names) * slots)
         return found.reshape(len(names), slots)[:, :-1]
 
-    days = {
-        name: frame[name].to_numpy().astype("datetime64[s]") for name in ("received", "due", "extended", "released")
-    }
-    received, released = days["received"], days["released"]
-    due = np.where(np.isnat(days["extended"]), days["due"], days["extended"])
+    columns = ("received", "due", "extended", "released")
+    received, due, extended, released = (frame[name].to_numpy().astype("datetime64[s]") for name in columns)
+    due = np.where(np.isnat(extended), due, extended)
     never = frame["status"].isin(NEVER).to_numpy()
     away = frame["elsewhere"].to_numpy() & ("elsewhere" not in by)
     own = ~never & ~away
@@ -310,9 +308,8 @@ def posted(cases: Cases) -> pd.DataFrame:
     columns = ["unit", "period", "procedures", "reviewed", "posted"]
     if cases.checklist is None:
         return pd.DataFrame(columns=columns)
-    found = cases.checklist.groupby(["unit", "period"], sort=False).agg(
-        procedures=("procedure", "size"), reviewed=("reviewed", "sum"), posted=("posted", "sum")
-    )
+    groups = cases.checklist.groupby(["unit", "period"], sort=False)
+    found = groups.agg(procedures=("procedure", "size"), reviewed=("reviewed", "sum"), posted=("posted", "sum"))
     return found.reset_index()[columns]
 
 

@@ -97,9 +97,9 @@ def definition_spread(cases: Cases, language: Language) -> str:
 
 
 def rates(cases: Cases, study: Study, language: Language, *, by: str) -> pd.DataFrame:
-    """Cases received and on-time rate before and after the launch, by `unit` or `field`; rates of few cases hidden.
+    """Cases received and on-time rate before and after the launch, by `unit` or `field`.
 
-    Few: a denominator below the study's smallest cell, unless it is 0.
+    Where the denominator is 0 or below the study's smallest cell, the table says so in place of the rate.
     """
     letter = cases.declared.definition
     parts = {
@@ -112,11 +112,16 @@ def rates(cases: Cases, study: Study, language: Language, *, by: str) -> pd.Data
         row = {"case_place": name}
         for period, part in parts.items():
             found = part.loc[key] if key in part.index else None
-            few = found is None or found["denominator"] < study.declared.privacy.minimum_cell
             row[f"case_received_{period}"] = number(found["received"], 0, language) if found is not None else "–"
-            row[f"case_percent_{period}"] = (
-                "–" if few or found is None else _percent(found["percent"], letter, language)
-            )
+            if found is None:
+                shown_rate = "–"
+            elif not found["denominator"]:
+                shown_rate = text("case_none_counted", language)
+            elif found["denominator"] < (minimum := study.declared.privacy.minimum_cell):
+                shown_rate = text("suppressed", language, minimum=minimum)
+            else:
+                shown_rate = _percent(found["percent"], letter, language)
+            row[f"case_percent_{period}"] = shown_rate
         rows.append(row)
     return titled(rows, language)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal, get_args
@@ -15,7 +14,7 @@ from pydantic import Field
 
 from evalkit.declaration import Code, Declared, Labels, Words, parse
 from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, gathered, nearest, raise_any
 from evalkit.files import read_grid
 from evalkit.grid import SEARCHED, Grid
 from evalkit.study import Study
@@ -157,22 +156,15 @@ def read_cases(study: Study) -> Cases | None:
     problems: list[Problem] = []
     notices: list[Problem] = []
 
-    @contextmanager
-    def gathered() -> Iterator[None]:
-        try:
-            yield
-        except DataError as error:
-            problems.extend(error.problems)
-
     parts, printed, checklist = [], [], None
     for source in declared.sources:
-        with gathered():
+        with gathered(problems):
             parts.append(_Export(source, declared, study, problems, notices).frame())
     for report in declared.reports:
-        with gathered():
+        with gathered(problems):
             printed.append(_read_report(report, study, notices))
     if declared.checklist:
-        with gathered():
+        with gathered(problems):
             checklist = _read_checklist(declared.checklist, study)
     frame = _joined(parts) if parts else pd.DataFrame()
     problems += _twice(frame) if parts else []
@@ -462,8 +454,7 @@ def _read_report(report: Report, study: Study, notices: list[Problem]) -> pd.Dat
 
 def _read_checklist(name: str, study: Study) -> pd.DataFrame:
     """Which procedures were reviewed and posted publicly, one row a unit, procedure and period."""
-    columns = ("unit", "procedure", "period", "reviewed", "posted")
-    rows = read_table(study.folder / name, name, columns=columns)
+    rows = read_table(study.folder / name, name, columns=("unit", "procedure", "period", "reviewed", "posted"))
     names = {name: unit.code for unit in study.declared.units for name in unit.spellings}
     known = {fold(name): code for name, code in names.items()}
     problems = []

@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.cleaning import Survey, clean
-from evalkit.errors import DataError, Problem, raise_any
+from evalkit.comparison import compare
+from evalkit.errors import Problem, gathered, raise_any
 from evalkit.freezing import plan_notices
+from evalkit.indicators import score
 from evalkit.parts import read_parts
 from evalkit.reading import read
 from evalkit.response import read_response
 from evalkit.study import Study, open_study
+from evalkit.team_numbers import bind
 from evalkit.team_text import read_team_text
 
 
 def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Survey]:
-    """Open, read and clean a study and read its parts, without analysing it.
+    """Open, read and clean a study and read its parts; analysed only for what the team's own text takes from it.
 
     Raises DataError with every problem of the declarations; where these are sound, every problem of the raw
     files' columns; where these are sound, every problem of single answers. Beside these stand the problems of the
-    parts.
+    parts. Where there are none, those of the team's text: names of values that there are not, typed numbers that
+    look like a result and are another.
 
         study, survey = ek.check("data/nga-bay")
     """
@@ -30,17 +34,16 @@ def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Su
     problems: list[Problem] = []
     survey = None
     found: list[Any] = []
-    try:
+    with gathered(problems):
         survey = clean(read(study), study)
-    except DataError as error:
-        problems += error.problems
     for read_more in (read_parts, read_response, partial(read_team_text, language=study.language)):
-        try:
+        with gathered(problems):
             found.append(read_more(study))
-        except DataError as error:
-            problems += error.problems
     raise_any(problems)
     assert survey is not None
     parts, _, team = found
+    if team.sections and not any(notice.key == "period_missing" for notice in study.notices):
+        scores = score(survey.responses, study.index, study.codebook, keep=study.design.composition)
+        team = bind(team, compare(scores, study.design, study.plan, study.index), study, study.language)
     notices = [notice for part in (*parts.values(), team) for notice in getattr(part, "notices", ())]
     return study, replace(survey, notices=(*survey.notices, *notices, *plan_notices(study)))

@@ -79,17 +79,12 @@ def _renamed_sentences(study: Study, language: Language) -> list[str]:
     first = min(wave.field_start for wave in study.declared.waves)
     last = max(wave.field_end for wave in study.declared.waves)
     return [
-        text(
-            "unit_renamed",
-            language,
-            before=plain(label(earlier, language)),
-            after=plain(label(later, language)),
-            day=day(later.valid_from, language),
-        )
+        text("unit_renamed", language, before=plain(label(earlier, language)), after=plain(label(later, language)),
+             day=day(later.valid_from, language))
         for unit in study.declared.units
         for earlier, later in pairwise(sorted(unit.names, key=lambda name: name.valid_from))
         if first < later.valid_from <= last
-    ]
+    ]  # fmt: skip
 
 
 def unit_test(study: Study, language: Language) -> str:
@@ -145,12 +140,12 @@ def claims(effects: pd.DataFrame, study: Study, language: Language) -> list[Clai
     """
     values, found = Values(effects, study, language), []
     for indicator in study.plan.outcomes:
-        words = licence(study, indicator)
+        words, hidden = licence(study, indicator), hidden_groups(effects, study, indicator)
         groups = set(effects.loc[effects["indicator"] == indicator, "group"])
         for group in [name for name in ("pilot", "comparison", "all") if name in groups]:
-            found.append(_change_claim(values, indicator, group, words))
+            found.append(_change_claim(values, indicator, group, words, hidden[group]))
         if compares(study, indicator) and BETWEEN in groups:
-            found.append(_did_claim(values, indicator, words))
+            found.append(_did_claim(values, indicator, words, hidden[BETWEEN]))
     return [replace(claim, text=_traced(claim)) for claim in found]
 
 
@@ -171,13 +166,16 @@ def paragraphs(claims: list[Claim], study: Study, language: Language) -> list[st
     return found
 
 
-def _change_claim(values: Values, indicator: str, group: str, words: Licence) -> Claim:
+def _change_claim(values: Values, indicator: str, group: str, words: Licence, hidden: bool) -> Claim:
     language, study = values.language, values.study
+
+    def claim(key: str, estimand: str = "change", **filled: str) -> Claim:
+        return Claim(indicator, group, estimand, "none", text(key, language, **filled))
+
     before, after = (values.row(indicator, group, "level", period, "linearised") for period in ("before", "after"))
     change = values.row(indicator, group, "change", CHANGE, "linearised")
-    if hidden_groups(values.effects, study, indicator)[group]:
-        hidden = text("claim_hidden", language, group=text(f"in_group_{group}", language))
-        return Claim(indicator, group, "level", "none", hidden)
+    if hidden:
+        return claim("claim_hidden", "level", group=text(f"in_group_{group}", language))
     filled = {
         "group": text(f"in_group_{group}", language),
         "before": values.shown(before),
@@ -188,16 +186,14 @@ def _change_claim(values: Values, indicator: str, group: str, words: Licence) ->
         "rows": text(f"rows_{study.declared.study.row}", language),
     }
     if words == "describe":
-        return Claim(indicator, group, "level", "none", text("claim_described", language, **filled))
+        return claim("claim_described", "level", **filled)
     if pd.isna(change["estimate"]):
-        return Claim(indicator, group, "change", "none", text("claim_no_answers", language, group=filled["group"]))
+        return claim("claim_no_answers", group=filled["group"])
     filled |= {"change": values.shown(change), "unit": plain(unit_words(study, indicator, change["unit"], language))}
     if indicator in study.plan.screening:
-        return Claim(
-            indicator, group, "change", "none", text("claim_screened", language, **filled | _screened(values, change))
-        )
+        return claim("claim_screened", **filled | _screened(values, change))
     if pd.isna(change["conf_low_adjusted"]):
-        return Claim(indicator, group, "change", "none", text("claim_no_interval", language, **filled))
+        return claim("claim_no_interval", **filled)
     verdict = direction(change)
     also = values.find(indicator, group, "change", CHANGE)
     also = also[also["method"].isin([FIXED, REWEIGHTED])]
@@ -215,19 +211,16 @@ def _side(effect: pd.Series) -> Direction:
     return direction(effect if pd.notna(effect["conf_low_adjusted"]) else pd.Series(ends))
 
 
-def _did_claim(values: Values, indicator: str, words: Licence) -> Claim:
+def _did_claim(values: Values, indicator: str, words: Licence, hidden: bool) -> Claim:
     language, study = values.language, values.study
     unit_t, placebo = (values.row(indicator, BETWEEN, "did", DID, method) for method in ("unit t", "placebo"))
     by_t = study.plan.unit_test == "unit t"
     alpha = 1 - unit_t["conf_level"] + 1e-12
     decisive = unit_t if by_t else placebo
     supported = decisive["p_adjusted"] <= alpha
-    if hidden_groups(values.effects, study, indicator)[BETWEEN]:
-        hidden = text("claim_hidden", language, group=text("in_comparison", language))
-        return Claim(indicator, BETWEEN, "did", "none", hidden)
-    if pd.isna(unit_t["estimate"]):
-        hidden = text("claim_no_answers", language, group=text("in_comparison", language))
-        return Claim(indicator, BETWEEN, "did", "none", hidden)
+    if hidden or pd.isna(unit_t["estimate"]):
+        why = text("claim_hidden" if hidden else "claim_no_answers", language, group=text("in_comparison", language))
+        return Claim(indicator, BETWEEN, "did", "none", why)
     noisy = unit_t["note"] == "unequal_precision"
     verdict: Direction = direction(unit_t) if supported and not noisy else "none"
     filled = {
@@ -260,13 +253,7 @@ def _screened(values: Values, effect: pd.Series) -> dict[str, str]:
 
 
 def _interval(values: Values, effect: pd.Series) -> dict[str, str]:
-    simultaneous = "interval_simultaneous" if effect["adjustment"] != "none" else "interval_single"
-    return {
-        "interval": text(
-            simultaneous,
-            values.language,
-            level=values.shown(effect, "conf_level"),
-            low=values.shown(effect, "conf_low_adjusted"),
-            high=values.shown(effect, "conf_high_adjusted"),
-        )
-    }
+    key = "interval_simultaneous" if effect["adjustment"] != "none" else "interval_single"
+    columns = {"level": "conf_level", "low": "conf_low_adjusted", "high": "conf_high_adjusted"}
+    filled = {name: values.shown(effect, column) for name, column in columns.items()}
+    return {"interval": text(key, values.language, **filled)}

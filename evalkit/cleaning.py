@@ -14,8 +14,8 @@ from evalkit.coding import Coder, code_text, line_of
 from evalkit.encodings import fold
 from evalkit.errors import Problem, nearest, raise_any
 from evalkit.grid import Raw
-from evalkit.language import listing, text
-from evalkit.privacy import KINDS, check_columns, search
+from evalkit.language import LANGUAGES, listing, text
+from evalkit.privacy import check_columns, search
 from evalkit.rules import RULES, duplicates, foreign_problems, foreign_rows, not_applicable, violations
 from evalkit.study import Study
 
@@ -213,9 +213,7 @@ def _check_forms(
         wave, line, other = row.row_id.rpartition("-")[0], *map(line_of, (row.row_id, row.other))
         values = {"row": row.row_id, "other": other}
         if row.kind == "exact" and personal:
-            strange[row.row_id] = Problem(
-                study.wave(wave).file, "row_exact", values, line, sheet=study.wave(wave).sheet
-            )
+            strange[row.row_id] = study.wave(wave).problem("row_exact", values, line)
         else:
             notices.append(study.wave(wave).problem("same_answers", values, line))
     return {row: problem for row, problem in strange.items() if row not in dropped}, notices
@@ -234,13 +232,9 @@ def personal_in_reasons(study: Study) -> pd.Series:
     """By row of corrections.csv, what the reason seems to hold, in both languages."""
     found = {}
     for at, reason in study.corrections["reason"].items():
-        held = [finding.kind for finding in search({"": [reason]})]
-        if held:
+        if held := [f"personal_kind_{finding.kind}" for finding in search({"": [reason]})]:
             found[at] = {
-                language: listing(
-                    [text(f"personal_kind_{kind}", language) for kind in KINDS if kind in held], language
-                )
-                for language in ("vi", "en")
+                language: listing([text(kind, language) for kind in held], language) for language in LANGUAGES
             }
     return pd.Series(found, dtype=object)
 
@@ -282,11 +276,9 @@ def _apply_rules(
     for row in found[found["rule"].isin(["relevant", "constraint"])].itertuples():
         variable = study.codebook[row.variable]
         wave, _, line = row.row_id.rpartition("-")
-        values: dict[str, Any] = {
-            "found": _shown(kept.loc[row.row_id, row.variable]),
-            "expected": _rule(variable, row.rule),
-        }
-        values |= {"label": variable.labels, "row": row.row_id, "variable": row.variable}
+        values: dict[str, Any] = {"found": _shown(kept.loc[row.row_id, row.variable])}
+        values |= {"expected": _rule(variable, row.rule), "label": variable.labels}
+        values |= {"row": row.row_id, "variable": row.variable}
         problems.append(study.wave(wave).problem(f"rule_{row.rule}", values, int(line), variable.column))
     return kept, kinds, pd.DataFrame(changes, columns=list(LOG_COLUMNS), dtype=object), problems
 

@@ -212,7 +212,9 @@ def lab(
             f"--ServerApp.root_dir={root}",
             f"--LabApp.default_url=/lab{''.join(f'/tree/{page}' for page in pages[:1])}",
             "--ServerApp.answer_yes=True",
+            "--ServerApp.allow_root=True",  # in a container; it listens on this machine only, with a token
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # schools have no network
+            "--LabApp.news_url=None",
             *context.args,
         ]
     )

@@ -218,21 +218,13 @@ def _chosen(answer: Answer) -> Scale:
 
 def _choices(variable: Variable) -> list[Variable]:
     """One variable for each answer that can be chosen."""
-    answers = variable.scale.answers if variable.scale else ()
-    return [
-        replace(
-            variable,
-            name=f"{variable.name}_{answer.code:g}".replace("-", "m").replace(".", "_"),
-            type="scale",
-            scale=_chosen(answer),
-            labels={
-                language: f"{variable.labels[language]}: {answer.labels[language]}" for language in variable.labels
-            },
-            question=variable.name,
-            choice=answer,
-        )
-        for answer in answers
-    ]
+    found = []
+    for answer in variable.scale.answers if variable.scale else ():
+        name = f"{variable.name}_{answer.code:g}".replace("-", "m").replace(".", "_")
+        labels = {language: f"{words}: {answer.labels[language]}" for language, words in variable.labels.items()}
+        own = replace(variable, name=name, type="scale", scale=_chosen(answer), labels=labels)
+        found.append(replace(own, question=variable.name, choice=answer))
+    return found
 
 
 def _scales(rows: list[dict]) -> tuple[dict[str, Scale], list[Problem]]:

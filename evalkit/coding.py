@@ -156,9 +156,7 @@ class Coder:
                 return
             unsure += int(count) * (not problem and pd.notna(value) and value != other)
         if unsure:
-            self.notices.append(
-                Problem(wave.file, "date_ambiguous", {"count": unsure}, column=variable.column, sheet=wave.sheet)
-            )
+            self.notices.append(wave.problem("date_ambiguous", {"count": unsure}, column=variable.column))
 
     def open_problems(self, log: pd.DataFrame, strange: Mapping[str, Problem]) -> list[Problem]:
         """What could not be coded and no correction decided; of `strange` rows only what is strange about them."""

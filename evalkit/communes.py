@@ -42,21 +42,18 @@ class Commune:
     disputed: bool = False
 
 
-def match(name: str, *, province: str | None = None, on: date) -> tuple[Commune, ...]:
+def match(name: str, *, on: date) -> tuple[Commune, ...]:
     """All communes that bore a name on a day, whatever the spelling; with its rank (xã, phường …) only those of it.
 
-    name: as people write it. province: as of that day. on: before 1/7/2025 the list of 30/6/2025 answers, so earlier
-    mergers and changes of rank are not known.
+    name: as people write it. on: before 1/7/2025 the list of 30/6/2025 answers, so earlier mergers and changes of
+    rank are not known.
 
     >>> [(found.code, found.province) for found in match("P. Ngã Bảy", on=date(2024, 5, 1))]
     [('31340', 'Tỉnh Hậu Giang')]
     """
     rank, short = _parts(name)
-    return tuple(
-        commune
-        for commune_rank, commune in _by_name(on >= MERGER).get(short, ())
-        if rank in (None, commune_rank) and (province is None or _place(province) == _place(commune.province))
-    )
+    named = _by_name(on >= MERGER).get(short, ())
+    return tuple(commune for commune_rank, commune in named if rank in (None, commune_rank))
 
 
 def successors(code: str) -> tuple[Commune, ...]:
@@ -152,9 +149,8 @@ def _code_problems(name: Any, place: str, *, on: date) -> list[Problem]:
     alike = match(name.vi, on=on)
     if any(unit.disputed for unit in alike):
         return []
-    shown = "; ".join(f"{unit.code} {_described(unit)}" for unit in alike[:_MOST_SHOWN]) + (
-        " …" if len(alike) > _MOST_SHOWN else ""
-    )
+    shown = "; ".join(f"{unit.code} {_described(unit)}" for unit in alike[:_MOST_SHOWN])
+    shown += " …" if len(alike) > _MOST_SHOWN else ""
     values = {
         "found": name.official_code,
         "name": name.vi,
@@ -176,10 +172,7 @@ def _list(after: bool) -> dict[str, Commune]:
     text = files("evalkit").joinpath("lists", "communes.csv").read_text(encoding="utf-8")
     return {
         row["code"]: Commune(
-            row["code"],
-            row["name"],
-            row["district"],
-            row["province"],
+            **{name: row[name] for name in ("code", "name", "district", "province")},
             valid_from=MERGER if after else None,
             valid_to=None if after else _EVE,
             successors=tuple(row["successors"].split()),
@@ -192,11 +185,11 @@ def _list(after: bool) -> dict[str, Commune]:
 
 @cache
 def _predecessors() -> dict[str, tuple[Commune, ...]]:
-    found: dict[str, list[Commune]] = {}
+    found: dict[str, tuple[Commune, ...]] = {}
     for old in _list(after=False).values():
         for new in old.successors:
-            found.setdefault(new, []).append(old)
-    return {new: tuple(olds) for new, olds in found.items()}
+            found[new] = (*found.get(new, ()), old)
+    return found
 
 
 @cache
@@ -214,7 +207,3 @@ def _parts(name: str) -> tuple[str | None, str]:
     rank = _RANK.match(folded)
     short = re.sub(r"\b0+(?=\d)", "", folded[rank.end() if rank else 0 :])
     return (rank[1] or _SHORT_RANKS[rank[2]] if rank else None), short
-
-
-def _place(province: str) -> str:
-    return re.sub(r"^(?:tỉnh|thành phố|tp\.?)\s+", "", fold(province))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
@@ -114,12 +116,8 @@ def _raked_rows(sample: Sample, first: str) -> list[Row]:
     try:
         calibration = raked(sample)
     except ValueError:
-        note = {"note": "not_raked"}
-        return [
-            sample.row(name, group, "change", CHANGE, RAKED) | note
-            for group in sample.joint_groups
-            for name in sample.items
-        ]
+        keys = product(sample.joint_groups, sample.items)
+        return [sample.row(name, group, "change", CHANGE, RAKED) | {"note": "not_raked"} for group, name in keys]
     means, pooled = (sample.means(pooled=of_all, calibration=calibration) for of_all in (False, True))
     rows = []
     for group, units in sample.joint_groups.items():

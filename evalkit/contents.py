@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import codebook
-from evalkit.errors import DataError, Problem
+from evalkit.errors import Problem, gathered
 from evalkit.textfiles import read_table, read_toml
 
 CORRECTION_COLUMNS = ("row_id", "variable", "action", "old_value", "new_value", "reason")
@@ -44,11 +44,8 @@ def text_contents(folder: Path) -> Contents:
     problems: list[Problem] = []
 
     def collected(read: Callable[..., Any], name: str, **arguments: Any) -> Any:
-        try:
+        with gathered(problems):
             return read(folder / name, name, **arguments)
-        except DataError as error:
-            problems.extend(error.problems)
-            return None
 
     def table(name: str, columns: tuple[str, ...], optional: tuple[str, ...] = (), *, wanted: bool = False) -> Any:
         if not wanted and not (folder / name).exists():

@@ -15,9 +15,9 @@ from typing import Any
 from evalkit.council_rules import RULES, Rule, read_rule, rule_names
 from evalkit.declaration import parse
 from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, gathered, nearest, raise_any
 from evalkit.files import read_grid
-from evalkit.language import Language, day, text
+from evalkit.language import LANGUAGES, day, text
 from evalkit.proceedings import CHAIR, REVIEWER, VICE, Ballot, Council, Seat, Session, criteria_of, decide
 from evalkit.study import Study
 from evalkit.textfiles import read_toml
@@ -37,7 +37,6 @@ _TITLES = {
     "overall": ("xếp loại", "đánh giá chung", "overall"),
 }
 _PRESENCE = {True: ("x", "có", "có mặt", "1", "yes", "true"), False: ("", "vắng", "không", "0", "no", "false")}
-_LANGUAGES: tuple[Language, ...] = ("vi", "en")
 _BLANK = ("trắng", "phiếu trắng", "blank")
 _NAMING = ("họ", "tên", "name", "chức danh", "role", "chữ ký", "ký tên", "signature", "người chấm", "đơn vị công tác")
 
@@ -61,8 +60,10 @@ def read_council(study: Study) -> Council | None:
     if not (study.folder / FILE).exists():
         return None
     session = parse(read_toml(study.folder / FILE, FILE), FILE, Session)
-    problems = _outside(session, study)
-    raise_any(problems)
+    files = {"attendance": session.attendance, "ballots": session.ballots}
+    files |= {"rule": session.rule} if session.rule.endswith(".toml") else {}
+    raise_any(Problem(FILE, "path_outside", {"found": f}, column=key) for key, f in files.items() if study.outside(f))
+    problems: list[Problem] = []
     rule = _collect(problems, lambda: _named_rule(session, study.folder))
     seats = _collect(problems, lambda: _read_seats(study.folder / session.attendance, session.attendance))
     if rule is None:
@@ -79,21 +80,8 @@ def read_council(study: Study) -> Council | None:
 
 
 def _collect(problems: list[Problem], read: Callable[[], Any]) -> Any:
-    try:
+    with gathered(problems):
         return read()
-    except DataError as error:
-        problems += error.problems
-        return None
-
-
-def _outside(session: Session, study: Study) -> list[Problem]:
-    named = {key: getattr(session, key) for key in ("attendance", "ballots")}
-    named |= {"rule": session.rule} if session.rule.endswith(".toml") else {}
-    return [
-        Problem(FILE, "path_outside", {"found": file}, column=key)
-        for key, file in named.items()
-        if study.outside(file)
-    ]
 
 
 def _named_rule(session: Session, folder: Path) -> Rule:
@@ -157,9 +145,8 @@ def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple
     meant = {fold(words): item for item, spellings in titles.items() for words in spellings}
     known = cells.map(lambda cell: fold(cell) in meant).sum(axis=1)
     header = int(known.idxmax())
-    words = {
-        at: title for at, title in cells.loc[header].items() if title or (cells.loc[header + 1 :, at] != "").any()
-    }
+    below = cells.loc[header + 1 :]
+    words = {at: title for at, title in cells.loc[header].items() if title or (below[at] != "").any()}
     items = {at: meant.get(fold(title), "") for at, title in words.items()}
     problems = [Problem(name, "column_missing", {"found": titles[item][0]}, header)
                 for item in titles if item not in items.values()]  # fmt: skip
@@ -169,10 +156,7 @@ def _rows(path: Path, name: str, titles: Mapping[str, tuple[str, ...]]) -> tuple
         elif list(items.values()).index(item) != list(items).index(at):
             problems.append(Problem(name, "column_twice", {"found": words[at]}, header))
     raise_any(problems)
-    rows = [
-        (line, {item: row[at] for at, item in items.items()})
-        for line, row in cells.loc[cells.index > header].iterrows()
-    ]
+    rows = [(line, {item: row[at] for at, item in items.items()}) for line, row in below.iterrows()]
     return {item: words[at] for at, item in items.items()}, rows
 
 
@@ -271,15 +255,15 @@ def _incidents(council: Council) -> list[Problem]:
         key, values = f"council_step_{step.key}", dict(step.values)
         for name, value in values.items():
             if isinstance(value, date):
-                values[name] = {language: day(value, language) for language in _LANGUAGES}
+                values[name] = {language: day(value, language) for language in LANGUAGES}
         lines = [str(line) for line in values.get("lines", ()) if line]
         if lines and step.key != "invalid_repeated":  # told already, with what the rule does
-            told = {language: text(key, language, **values) for language in _LANGUAGES}
+            told = {language: text(key, language, **values) for language in LANGUAGES}
             found.append(Problem(council.session.ballots, "council_lines", {"told": told, "lines": ", ".join(lines)}))
         if step.passed is False and "rating" not in values:
             found.append(Problem(FILE, key, values))
     if verdict.outcome != "rated":
-        told = {language: text("council_basis_declared", language) for language in _LANGUAGES}
+        told = {language: text("council_basis_declared", language) for language in LANGUAGES}
         rating = council.rule.grade_label(verdict.rating).model_dump() if verdict.rating else ""
         found.append(Problem(FILE, f"council_result_{verdict.outcome}", {"basis": told, "rating": rating}))
     return found

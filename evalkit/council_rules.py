@@ -196,11 +196,8 @@ def needed(comparison: str, share: str, of: int) -> int:
 
 def _check_rule(rule: Rule, name: str, rounding: str | None) -> list[Problem]:
     problems = []
-    named: dict[str, str | None] = {}
-    if rule.late:
-        named["late.grade"] = rule.late.grade
-    if rule.dishonest:
-        named["dishonest.grade"] = rule.dishonest.grade
+    clauses = {"late.grade": rule.late, "dishonest.grade": rule.dishonest}
+    named = {place: clause.grade for place, clause in clauses.items() if clause}
     if (rule.votes is None) == (rule.points is None):
         problems.append(Problem(name, "council_one_way", column="votes, points"))
     if rule.member and len(rule.grades) != 3:

@@ -144,7 +144,7 @@ def _because(verdict: Verdict, council: Council, language: Language) -> list[str
     if verdict.outcome not in ("rated", "undecided"):
         return []
     reasons = []
-    if not verdict.rating and verdict.ballots["valid"] < verdict.ballots["present"]:
+    if verdict.ballots["valid"] < verdict.ballots["present"]:
         reasons.append(text("council_because_few", language, **verdict.ballots))
     for step in verdict.steps:
         if step.key in ("at_least", "more_than", "at_most"):
@@ -154,7 +154,7 @@ def _because(verdict: Verdict, council: Council, language: Language) -> list[str
             reasons.append(text(key, language, **_words(step, council, language)))
     if not reasons:
         return []
-    joined = ", ".join(reasons)
+    joined = "; ".join(reasons)
     words = {"reasons": joined[0].upper() + joined[1:]}
     if verdict.rating:
         words["rating"] = _quoted(verdict.rating, council, language)

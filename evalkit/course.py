@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from numbers import Number
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -22,13 +24,17 @@ from pydantic import BaseModel, Field, NonNegativeInt
 
 from evalkit.course_data import make
 from evalkit.errors import DataError, Problem
-from evalkit.exercises import Exercise, Work
+from evalkit.exercises import Exercise, StopError, Work
 from evalkit.language import LANGUAGES, MINUS, Language, number, plain, text
 
 HINTS = 3
+NEAR = 5  # tolerances: so far off, rounding may be why
 CODE = r"[A-Za-z0-9]{1,20}"
 GREEN = "#1B7837"
 _THOUSANDS = r"\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*"
+_ANSWER = re.compile(rf"([-+{MINUS}]?[\d.,]*\d)\.?(%.*|[^\W\d].*)?")
+_PERCENT = re.compile(r"phầntrăm|percent(?!age)")
+_BETWEEN = re.compile(r"[\s,;&+]+")
 _LETTER = re.compile(r"[\"'«»“”‘’().,;:\s]+")
 
 
@@ -56,17 +62,6 @@ class _Session:
     path: Path
 
 
-class _StopError(DataError):
-    """Ends a run of cells without a traceback: IPython shows what `_render_traceback_` returns."""
-
-    def __init__(self, problem: Problem, language: Language) -> None:
-        super().__init__([problem])
-        self.language = language
-
-    def _render_traceback_(self) -> list[str]:
-        return [self.message(self.language)]
-
-
 class _UnreadError(Exception):
     """The answer is none that could be compared: `args[0]` is the key of what to say."""
 
@@ -81,6 +76,8 @@ _session: _Session | None = None
 def start(code: str, folder: str | Path | None = None, language: Language | None = None) -> Work:
     """The student's pilot; its data are made on first use, and one line says where they are.
 
+    In a notebook, tables show numbers as the lesson's language writes them.
+
     code: up to 20 letters without diacritics and digits, not a name; capital or small is the same. folder: where data
     and progress are kept, beside the notebook unless told. language: of the lesson, Vietnamese unless told or the
     folder is called `en`. Raises DataError, shown without a traceback, for another code and a folder that cannot be
@@ -93,17 +90,19 @@ def start(code: str, folder: str | Path | None = None, language: Language | None
     language = language or ("en" if place.name == "en" else "vi")
     written = str(code).strip().upper()
     if not isinstance(code, str | int) or not re.fullmatch(CODE, written):
-        raise _StopError(Problem(f"code = {code!r}", "course_code"), language)
+        raise StopError(Problem(f"code = {code!r}", "course_code"), language)
     data = place / f"{text('course_data_name', language)}_{written}"
     if not data.exists():
         try:
             make(written, data, language)
         except OSError as error:
-            raise _StopError(
+            raise StopError(
                 Problem(str(place), "course_not_written", {"reason": str(error.strerror)}), language
             ) from None
     path = place / f"{text('course_progress_name', language)}_{written}.json"
     work = Work(written, data, language)
+    if get_ipython():
+        pd.set_option("display.float_format", partial(_in_table, language=language))
     # The same pilot again keeps what has been computed of it.
     _session = _Session(_session.work if _session and _session.work == work else work, path)
     progress, moved = _read(path, written)
@@ -145,9 +144,11 @@ def find(code: Any) -> Exercise | None:
 
 
 def matches(exercise: Exercise, given: Any, other: Any) -> bool:
-    """Whether two answers are the same: numbers within the tolerance, all others exactly."""
+    """Whether two answers are the same: numbers within the tolerance, codes in any case, all others exactly."""
     if exercise.kind == "number":
         return math.isclose(given, other, rel_tol=1e-9, abs_tol=exercise.tolerance)
+    if exercise.kind == "codes":
+        given, other = ({one.casefold() for one in codes} for codes in (given, other))
     return bool(given == other)
 
 
@@ -166,11 +167,13 @@ def read_answer(exercise: Exercise, answer: Any) -> Any:
         several = list(np.ravel(answer)) if isinstance(answer, np.ndarray) else list(answer)
         if exercise.kind == "codes":
             return _codes(several)
+        if exercise.kind == "number" and isinstance(answer, tuple) and [type(one) for one in answer] == [int, int]:
+            raise _UnreadError("course_decimal_comma", whole=str(answer[0]), decimals=str(answer[1]))
         if len(several) != 1:
             raise _UnreadError("course_several", count=len(several))
         return read_answer(exercise, several[0])
     if exercise.kind == "codes":
-        return _codes(re.split(r"[\s,;]+", str(answer)))
+        return _codes([answer])
     return _letter(exercise, answer) if exercise.kind == "choice" else _number(exercise, answer)
 
 
@@ -183,10 +186,11 @@ def _checked(session: _Session, code: str, answer: Any) -> list[str]:
     try:
         given = read_answer(exercise, answer)
     except _UnreadError as unread:
-        return [text(unread.args[0], language, **unread.values)]
-    right = _computed(exercise, exercise.answer(work))
+        values = {key: text(one, language) if key == "unit" and one else one for key, one in unread.values.items()}
+        return [text(unread.args[0], language, **values)]
+    right = exercise.answer(work)
     solves = matches(exercise, given, right)
-    wrong = {one.key: _computed(exercise, one.answer(work)) for one in exercise.mistakes} if not solves else {}
+    wrong = {key: one(work) for key, one in exercise.mistakes.items()} if not solves else {}
     mistake = next(
         (k for k, w in wrong.items() if matches(exercise, given, w) and not matches(exercise, w, right)), ""
     )
@@ -197,7 +201,7 @@ def _checked(session: _Session, code: str, answer: Any) -> list[str]:
     if not tried.solved:
         tried.attempts += 1
         tried.solved = solves
-        tried.hints += not solves and (again or not mistake)
+        tried.hints = min(tried.hints + (not solves and (again or not mistake)), HINTS + 1)
         if mistake:
             tried.mistakes[mistake] = tried.mistakes.get(mistake, 0) + 1
     shown = _shown(exercise, given, language)
@@ -207,12 +211,8 @@ def _checked(session: _Session, code: str, answer: Any) -> list[str]:
         said = [text("course_wrong", language, answer=shown)]
         said += [text(f"course_{mistake}", language)] if mistake else []
         said += [_hint(exercise, max(tried.hints, 1), language)] if again or not mistake else []
-        said += _rounding(exercise, language)
+        said += _near(exercise, given, right, language)
     return [*said, *_write(session.path, progress, language), *_of_moved(moved, language)]
-
-
-def _computed(exercise: Exercise, value: Any) -> Any:
-    return {str(one).casefold() for one in value} if exercise.kind == "codes" else value
 
 
 def _hint(exercise: Exercise, count: int, language: Language) -> str:
@@ -222,9 +222,11 @@ def _hint(exercise: Exercise, count: int, language: Language) -> str:
     return text("course_hint", language, count=count, of=HINTS, hint=text(f"course_{key}_hint_{count}", language))
 
 
-def _rounding(exercise: Exercise, language: Language) -> list[str]:
-    """How near a number must come."""
-    if not exercise.tolerance:
+def _near(exercise: Exercise, given: Any, right: Any, language: Language) -> list[str]:
+    """How near a number must come, where it came near; and that counts are whole."""
+    if exercise.kind == "count" and given != int(given):
+        return [text("course_whole", language)]
+    if exercise.kind != "number" or abs(given - right) > NEAR * exercise.tolerance:
         return []
     return [text("course_tolerance", language, tolerance=_digits(exercise.tolerance, language))]
 
@@ -244,8 +246,15 @@ def _digits(value: float, language: Language) -> str:
     return number(value, decimals, language)
 
 
+def _in_table(value: float, language: Language) -> str:
+    """A number as tables show it, with a minus that Python reads when it is copied."""
+    return number(value, 2 if value % 1 else 0, language).replace(MINUS, "-")
+
+
 def _codes(several: list[Any]) -> set[str]:
-    codes = {str(one).strip("\"'«»“”‘’()[]{} ").casefold() for one in several} - {""}
+    words = normalize("NFC", " ".join(str(one) for one in several))
+    codes = {one.strip("\"'«»“”‘’()[]{}") for one in _BETWEEN.split(words)} - {"", "."}
+    codes = {one for one in codes if one.casefold() not in {text("and", language) for language in LANGUAGES}}
     if not codes:
         raise _UnreadError("course_nothing")
     return codes
@@ -259,12 +268,14 @@ def _letter(exercise: Exercise, answer: Any) -> str:
 
 
 def _number(exercise: Exercise, answer: Any) -> float | int:
-    """A number, also out of a text with a decimal comma, a percent sign or the unit behind it."""
+    """A number, also out of a text with a decimal comma and the unit behind it."""
     if isinstance(answer, str):
-        digits = re.fullmatch(rf"([-+{MINUS}]?[\d.,]*\d)\.?(%|[^\W\d].*)?", re.sub(r"\s", "", answer))
+        digits = _ANSWER.fullmatch(re.sub(r"\s", "", normalize("NFC", answer)))
         if digits is None:
             raise _UnreadError("course_no_number")
         answer = _parsed(digits[1].replace(MINUS, "-"), whole=exercise.kind == "count")
+        if not _fits(digits[2] or "", exercise.unit):
+            raise _UnreadError("course_unit" if exercise.unit else "course_no_percent", unit=exercise.unit)
     if isinstance(answer, bool | np.bool_) or not isinstance(answer, Number) or isinstance(answer, complex):
         raise _UnreadError("course_no_number")
     value = float(answer)  # type: ignore[arg-type]
@@ -273,6 +284,15 @@ def _number(exercise: Exercise, answer: Any) -> float | int:
     if exercise.kind == "count" and value == int(value):
         return int(value)
     return value
+
+
+def _fits(typed: str, unit: str) -> bool:
+    """Whether a unit as typed may stand for that of an exercise, in either language: the whole or its beginning."""
+    typed = _PERCENT.sub("%", typed.casefold())
+    if not unit:
+        return not typed.startswith("%")
+    units = (_PERCENT.sub("%", re.sub(r"\s", "", text(unit, language)).casefold()) for language in LANGUAGES)
+    return any(one.startswith(typed) or typed.startswith(one) for one in units)
 
 
 def _parsed(digits: str, *, whole: bool) -> float:
@@ -313,7 +333,7 @@ def _of_moved(aside: str, language: Language) -> list[str]:
 
 def _tell(*paragraphs: str) -> None:
     """Show paragraphs of Markdown in a notebook, print them elsewhere."""
-    words = "\n".join(re.sub(r"</?span[^>]*>|\*\*|\\(?=\W)", "", one) for one in paragraphs)
+    words = "\n".join(re.sub(r"</?span[^>]*>|\*\*|\\(?=[\W_])", "", one) for one in paragraphs)
     if get_ipython():
         display({"text/markdown": "\n\n".join(paragraphs), "text/plain": words}, raw=True)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from evalkit.language import LANGUAGES, Language, text
 
 COURSE = NOTEBOOKS / "course"
 SOURCE, TEACHER, START = "source", "teacher", "start.ipynb"
+MADE = "evalkit_made"  # of a notebook's metadata: the SHA-256 of its cells
 _CHECKED = re.compile(r'course\.check\("(\d+\.\d+)"')
 
 
@@ -23,12 +25,16 @@ def make(course: Path = COURSE) -> list[Path]:
     """Write the start page and every lesson's student and teacher version in both languages; returns the paths.
 
     course: the folder that holds `source/`; notebooks there that have no source any more are taken away. Raises
-    DataError where an exercise has not one cell to answer in and one with the solution.
+    DataError, and writes nothing, where an exercise has not one cell to answer in and one with the solution, or a
+    notebook there was changed since it was made: it may hold somebody's answers.
 
         make()
     """
     pages = _pages(course)
-    for path in _there(course) - pages.keys():
+    there = _there(course)
+    own = sorted(path.relative_to(course).as_posix() for path in there if not _as_made(path))
+    raise_any(Problem(path, "course_changed_since") for path in own)
+    for path in there - pages.keys():
         path.unlink()
     for path, content in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +113,8 @@ def _start_page(sources: dict[Path, Any]) -> Any:
     cells = []
     for language in LANGUAGES:
         links = [f"- [{_title(source, language)}]({language}/{path.name})" for path, source in sources.items()]
-        parts = [text("course_start_page", language), "\n".join(links), text("course_for_teachers", language)]
-        cells.append(new_markdown_cell("\n\n".join(part.strip() for part in parts), id=f"start-{language}"))
+        page = f"{text('course_start_page', language).strip()}\n\n" + "\n".join(links)
+        cells.append(new_markdown_cell(page, id=f"start-{language}"))
     return new_notebook(cells=cells, metadata={"kernelspec": next(iter(sources.values())).metadata["kernelspec"]})
 
 
@@ -117,5 +123,19 @@ def _title(source: Any, language: Language) -> str:
     return first.source.splitlines()[0].lstrip("# ")
 
 
+def _as_made(path: Path) -> bool:
+    """Whether the cells of a notebook, run or not, still say what they said when `make` wrote it."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, OSError, nbformat.ValidationError):
+        return False
+    return bool(notebook.metadata.get(MADE) == _digest(notebook))
+
+
+def _digest(notebook: Any) -> str:
+    return sha256("\0".join(cell.source for cell in notebook.cells).encode()).hexdigest()
+
+
 def _written(notebook: Any) -> str:
+    notebook.metadata[MADE] = _digest(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"

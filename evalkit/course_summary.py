@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from evalkit.course import Progress, find
+from evalkit.course import HINTS, Progress, find
 from evalkit.errors import DataError, Problem
 from evalkit.language import LANGUAGES, Language, text
 from evalkit.spreadsheets import save_workbook, write_text
 
 WIDTHS = {"code": 22, "unsolved": 40, "mistake": 110}
 _COLUMNS = ["code", "exercise", "solved", "attempts", "hints"]
+_MISTAKES = ["code", "exercise", "mistake", "times"]
 
 
 def summarise(folder: str | Path, language: Language = "vi") -> tuple[Path, list[Problem]]:
@@ -25,7 +26,7 @@ def summarise(folder: str | Path, language: Language = "vi") -> tuple[Path, list
 
     Sheets: students (exercises tried and solved, attempts, hints, what is tried and unsolved), exercises (how many
     students tried and solved them), mistakes (how many students made each, what they were told). Raises DataError
-    where there is no progress file.
+    where there is no progress file, or no attempt in any.
 
         summarise("lop-1")
     """
@@ -45,44 +46,42 @@ def collect(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[Problem]]:
     """The progress files of a folder and below.
 
     Returns `code, exercise, solved, attempts, hints`, one row a student and exercise; `code, exercise, mistake,
-    times`, one row a student and mistake; and notices on files that cannot be read, and on codes that have several.
+    times`, one row a student and mistake; and notices on files that cannot be read, exercises that do not exist, and
+    codes with files that differ: of each exercise the one with the most attempts counts. Raises DataError where there
+    is no progress file, or no attempt in any.
     """
     names = [text("course_progress_name", language) for language in LANGUAGES]
-    found: list[Progress] = []
+    found: dict[str, list[Progress]] = defaultdict(list)
     notices = []
     paths = sorted(path for name in names for path in folder.rglob(f"{name}_*.json"))
     for path in paths:
+        place = path.relative_to(folder).as_posix()
         try:
-            found.append(Progress.model_validate_json(path.read_bytes()))
+            read = Progress.model_validate_json(path.read_bytes())
         except (ValueError, OSError):
-            notices.append(Problem(path.relative_to(folder).as_posix(), "course_summary_broken"))
-    if not paths:
-        raise DataError([Problem(str(folder), "course_summary_none")])
-    for code, count in Counter(one.code for one in found).items():
-        if count > 1:
-            notices.append(Problem(str(folder), "course_summary_twice", {"found": code}))
-    rows = [
-        (one.code, exercise, tried.solved, tried.attempts, tried.hints)
-        for one in found
-        for exercise, tried in one.exercises.items()
+            notices.append(Problem(place, "course_summary_broken"))
+            continue
+        if unknown := [one for one in read.exercises if find(one) is None]:
+            notices.append(Problem(place, "course_summary_unknown", {"found": ", ".join(unknown)}))
+        if read not in found[read.code]:  # a copy says nothing new
+            found[read.code].append(read)
+    notices += [
+        Problem(str(folder), "course_summary_twice", {"found": code})
+        for code, several in found.items()
+        if several[1:]
     ]
-    made = [
-        (one.code, exercise, mistake, times)
-        for one in found
-        for exercise, tried in one.exercises.items()
-        for mistake, times in tried.mistakes.items()
-        if _is_known(exercise, mistake)
-    ]
-    by = ["code", "exercise"]
-    summed = {"solved": "max", "attempts": "sum", "hints": "sum"}
-    tried = pd.DataFrame(rows, columns=_COLUMNS).groupby(by, as_index=False).agg(summed)
-    mistakes = pd.DataFrame(made, columns=[*by, "mistake", "times"]).groupby([*by, "mistake"], as_index=False).sum()
-    return tried, mistakes, notices
-
-
-def _is_known(code: str, mistake: str) -> bool:
-    exercise = find(code)
-    return exercise is not None and any(one.key == mistake for one in exercise.mistakes)
+    rows, made = [], []
+    for code, several in found.items():
+        for exercise in sorted({one for read in several for one in read.exercises}):
+            if known := find(exercise):
+                each = [read.exercises[exercise] for read in several if exercise in read.exercises]
+                tried = max(each, key=lambda one: (one.attempts, one.solved))
+                solved = any(one.solved for one in each)
+                rows.append((code, exercise, solved, tried.attempts, min(tried.hints, HINTS + 1)))
+                made += [(code, exercise, *one) for one in tried.mistakes.items() if one[0] in known.mistakes]
+    if not rows:
+        raise DataError([*notices, Problem(str(folder), "course_summary_empty" if paths else "course_summary_none")])
+    return pd.DataFrame(rows, columns=_COLUMNS), pd.DataFrame(made, columns=_MISTAKES), notices
 
 
 def _students(tried: pd.DataFrame) -> pd.DataFrame:

@@ -201,10 +201,36 @@ class Abbreviation(Declared):
     meaning: Labels
 
 
-class Form(Declared):
-    """`[report]`: what covers and the statistical report on the task say; what is not declared stays a dotted line.
+class Fund(Declared):
+    """`[[report.funds]]`: a source of money, what it was to give and what was spent of it, in VND."""
 
-    date: of the report. parent: the body above the organisation. code, level, ordered_by: of the task.
+    source: Labels
+    planned: Annotated[int, Field(ge=0)]
+    spent: Annotated[int, Field(ge=0)]
+
+
+class Progress(Declared):
+    """`[[report.progress]]`: a piece of work, when it was to be done and when it was."""
+
+    work: Labels
+    planned: Words
+    done: Words
+
+
+class Partner(Declared):
+    """`[[report.partners]]`: who took part in the task beside the organisation, in what, and with what result."""
+
+    name: Labels
+    task: Labels
+    result: Labels | None = None
+
+
+class Form(Declared):
+    """`[report]`: what covers and the statistical report on the task say.
+
+    What an official form asks for stays a dotted line where it is not declared; funds, progress, partners and
+    evaluation are left out. date: of the report. parent: the body above the organisation. code, level, ordered_by: of
+    the task. evaluation: what the team itself says its results are worth.
     """
 
     date: Day | None = None
@@ -217,7 +243,11 @@ class Form(Declared):
     members: Annotated[tuple[Words, ...], Field(strict=False)] = ()
     begun: Day | None = None
     ended: Day | None = None
+    funds: Annotated[tuple[Fund, ...], Field(strict=False)] = ()
+    progress: Annotated[tuple[Progress, ...], Field(strict=False)] = ()
+    partners: Annotated[tuple[Partner, ...], Field(strict=False)] = ()
     products: Annotated[tuple[Product, ...], Field(strict=False)] = ()
+    evaluation: Annotated[tuple[Labels, ...], Field(strict=False)] = ()
     abbreviations: Annotated[tuple[Abbreviation, ...], Field(strict=False)] = ()
     references: Annotated[tuple[Words, ...], Field(strict=False)] = ()
     recipients: Annotated[tuple[Labels, ...], Field(strict=False)] = ()

@@ -32,6 +32,7 @@ class Document:
     (`table-did`, `figure-levels`); a figure's image has the name of its picture as target, `figures/<name>.svg`.
     Headings of class `unnumbered` have no number, those of class `appendix` are lettered.
     form: what `[report]` of study.toml declares for the cover and the statistical report on the project.
+    of_report: the fingerprint of the report that a shorter document or a response goes with; empty for the report.
     """
 
     language: Language
@@ -45,6 +46,7 @@ class Document:
     fingerprint: str
     day: date | None = None
     form: dict[str, Any] = field(default_factory=dict)
+    of_report: str = ""
 
 
 def pandoc(source: bytes, *options: str) -> bytes:

@@ -19,7 +19,7 @@ from evalkit.declaration import Wave
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, raise_any
 from evalkit.grid import Grid
-from evalkit.language import Language, text
+from evalkit.language import Language, catalogue, text
 from evalkit.spreadsheets import save_workbook, write_text
 from evalkit.study import Study
 
@@ -27,6 +27,15 @@ RATE_COLUMNS = ("compared", "different", "rate", "conf_low", "conf_high")
 DIFFERENCE_COLUMNS = ("form", "variable", "column", "first_line", "second_line", "first_text", "second_text")
 UNMATCHED_COLUMNS = ("form", "file", "line", "reason")
 DECISION_COLUMNS = ("form", "variable", "value")
+# The columns of the list to look up, and the keys of their titles.
+_LOOKUP_HEADS = {
+    "form": "paper_form_number",
+    "variable": "paper_double_variable",
+    "question": "paper_double_question",
+    "value": "paper_double_value_column",
+    "first": "paper_double_first_line",
+    "second": "paper_double_second_line",
+}
 _BLANK = "blank"
 
 
@@ -43,8 +52,7 @@ class Comparison:
     differences: DIFFERENCE_COLUMNS and both typists, one row a cell. It holds form numbers and lines, for the team
     alone: neither report nor log may show it. unmatched: UNMATCHED_COLUMNS, one row a form that could not be
     compared; `file` is first or second, `reason` only_here, twice or no_number.
-    agreed: one row a form, its number and the texts of the first entry, "" where the two differ. single: the same for
-    the forms that only one entry has.
+    agreed: one row a form, its number and the texts of the first entry, "" where the two differ.
     """
 
     by_item: pd.DataFrame
@@ -53,7 +61,6 @@ class Comparison:
     differences: pd.DataFrame
     unmatched: pd.DataFrame
     agreed: pd.DataFrame
-    single: pd.DataFrame
     study: Study
     wave: Wave
     key: str
@@ -127,8 +134,6 @@ def compare_entries(
     }
     agreed = rows["first"][[key, *names]].copy()
     agreed[names] = agreed[names].mask(different, "")
-    once = unmatched[unmatched["reason"] == "only_here"]
-    single = [frame.loc[once.loc[once["file"] == place, "line"], [key, *names]] for place, frame in frames.items()]
     return Comparison(
         by_item=_rated(by_item.reset_index()),
         by_typists=_rated(pairs.groupby(["first_typist", "second_typist"], as_index=False).sum()),
@@ -136,7 +141,6 @@ def compare_entries(
         differences=pd.DataFrame(differences | {name: found[row] for name, found in typists.items()}),
         unmatched=unmatched,
         agreed=agreed.reset_index(drop=True),
-        single=pd.concat([frame.astype("str") for frame in single], ignore_index=True),
         study=study,
         wave=study.wave(wave),
         key=key,
@@ -157,16 +161,8 @@ def _matched(frames: Mapping[str, pd.DataFrame], key: str) -> tuple[pd.Index, di
         lines[place] = pd.Series(kept.index, kept).loc[forms].to_numpy()
         left = found[~found.isin(forms)]
         reason = np.select([left == "", left.isin(twice)], ["no_number", "twice"], "only_here")
-        others.append(
-            pd.DataFrame(
-                {
-                    "form": frames[place].loc[left.index, key].astype("str"),
-                    "file": place,
-                    "line": left.index,
-                    "reason": reason,
-                }
-            )
-        )
+        form = frames[place].loc[left.index, key].astype("str")
+        others.append(pd.DataFrame({"form": form, "file": place, "line": left.index, "reason": reason}))
     return forms, lines, pd.concat(others, ignore_index=True)
 
 
@@ -191,16 +187,17 @@ def error_rates(comparison: Comparison, decisions: pd.DataFrame) -> pd.DataFrame
     rates are a lower bound; they can be had only when every difference has been decided.
     Raises DataError where one is still open.
     """
-    study, variables = comparison.study, {v.name: v for v in comparison.study.codebook.values()}
+    study = comparison.study
     _refuse_open(comparison, decisions)
     coder = Coder(study)
     truth = {(form, name): value for form, name, value in decisions[list(DECISION_COLUMNS)].itertuples(index=False)}
     found = []
     for file in ("first", "second"):
         wrong = [
-            _meaning(row[f"{file}_text"], variables[row["variable"]], coder, comparison.wave)
-            != _meaning(truth[row["form"], row["variable"]], variables[row["variable"]], coder, comparison.wave)
+            _meaning(row[f"{file}_text"], variable, coder, comparison.wave)
+            != _meaning(truth[row["form"], variable.name], variable, coder, comparison.wave)
             for row in comparison.differences.to_dict("records")
+            for variable in [study.codebook[row["variable"]]]
         ]
         by = comparison.differences[f"{file}_typist"]
         errors = pd.Series(wrong, by.index, dtype=bool).groupby(by).sum()
@@ -224,10 +221,9 @@ def write_lookup(comparison: Comparison, path: Path, *, language: Language = "vi
     book = Workbook()
     page = book.active
     page.title = "tra_lai"
-    heads = [_lookup_heads(language)[name] for name in ("form", "variable", "question", "value", "first", "second")]
-    for at, (head, width) in enumerate(zip(heads, (14, 14, 70, 24, 12, 12), strict=True), start=1):
+    for at, (key, width) in enumerate(zip(_LOOKUP_HEADS.values(), (14, 14, 70, 24, 12, 12), strict=True), start=1):
         cell = page.cell(1, at)
-        write_text(cell, head)
+        write_text(cell, text(key, language))
         cell.font, cell.alignment = Font(bold=True), Alignment(wrap_text=True, vertical="center")
         page.column_dimensions[get_column_letter(at)].width = width
     for line, row in enumerate(comparison.differences.to_dict("records"), start=2):
@@ -238,9 +234,8 @@ def write_lookup(comparison: Comparison, path: Path, *, language: Language = "vi
         page.cell(line, 4).number_format = "@"
         page.cell(line, 5, row["first_line"])
         page.cell(line, 6, row["second_line"])
-    page.oddHeader.center.text = text(
-        "paper_double_lookup_note", language, blank=text("paper_double_blank", language)
-    )
+    blank = text("paper_double_blank", language)
+    page.oddHeader.center.text = text("paper_double_lookup_note", language, blank=blank)
     page.freeze_panes = "A2"
     page.print_title_rows = "1:1"
     page.page_setup.orientation, page.page_setup.fitToHeight = "landscape", 0
@@ -262,28 +257,23 @@ def read_lookup(grid: Grid, comparison: Comparison, file: str) -> pd.DataFrame:
     head = [fold(cell) for cell in cells.iloc[0]]
     places: dict[str, int] = {}
     for name in DECISION_COLUMNS:
-        spellings = [fold(_lookup_heads(language)[name]) for language in ("vi", "en")]
+        spellings = [fold(words) for words in catalogue()[_LOOKUP_HEADS[name]].values()]
         found = next((at for at, cell in enumerate(head) if cell in spellings), None)
         if found is not None:
             places[name] = found
     raise_any(
-        Problem(
-            file, "paper_double_column", {"found": {"vi": _lookup_heads("vi")[n], "en": _lookup_heads("en")[n]}}, 1
-        )
-        for n in DECISION_COLUMNS
-        if n not in places
+        Problem(file, "paper_double_column", {"found": catalogue()[_LOOKUP_HEADS[name]]}, 1)
+        for name in DECISION_COLUMNS
+        if name not in places
     )
     differences = comparison.differences[["form", "variable"]].itertuples(index=False, name=None)
     known = {(fold(form), name): form for form, name in differences}
-    blanks = {fold(text("paper_double_blank", language)) for language in ("vi", "en")}
+    blanks = {fold(words) for words in catalogue()["paper_double_blank"].values()}
     coder, problems = Coder(comparison.study), []
     decided: dict[tuple[str, str], tuple[str, int]] = {}
     for line, row in cells.iloc[1:].iterrows():
-        form, name, value = (
-            fold(row[places["form"]]),
-            row[places["variable"]].strip(),
-            normal_form(row[places["value"]]),
-        )
+        form, name = fold(row[places["form"]]), row[places["variable"]].strip()
+        value = normal_form(row[places["value"]])
         if not value:
             continue
         if (form, name) not in known:
@@ -292,9 +282,8 @@ def read_lookup(grid: Grid, comparison: Comparison, file: str) -> pd.DataFrame:
         value = "" if fold(value) in blanks else value
         variable = comparison.study.codebook[name]
         if value and _meaning(value, variable, coder, comparison.wave).startswith("?"):
-            values = {"found": value, "variable": name}
-            values_blank = {"blank": {language: text("paper_double_blank", language) for language in ("vi", "en")}}
-            problems.append(Problem(file, "paper_double_value", values | values_blank, line))
+            values = {"found": value, "variable": name, "blank": catalogue()["paper_double_blank"]}
+            problems.append(Problem(file, "paper_double_value", values, line))
         earlier, at = decided.setdefault((known[form, name], name), (value, line))
         if earlier != value:
             problems.append(Problem(file, "paper_double_contradicts", {"found": name, "first": at}, line))
@@ -303,22 +292,18 @@ def read_lookup(grid: Grid, comparison: Comparison, file: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(DECISION_COLUMNS), dtype="str")
 
 
-def write_agreed(comparison: Comparison, decisions: pd.DataFrame, path: Path, *, keep_single: bool = False) -> None:
+def write_agreed(comparison: Comparison, decisions: pd.DataFrame, path: Path) -> None:
     """Write the forms as agreed and decided, an xlsx file ready for raw/: headers of the codebook, texts as typed.
 
-    keep_single: take forms that only one entry has as they were typed, where a sample was typed twice on purpose.
-    Raises DataError while differences are open, form numbers stand twice or are missing, or (unless `keep_single`)
-    forms were typed only once: an empty cell would read as an answer that was not given.
+    Raises DataError while differences are open, form numbers stand twice or are missing, or forms were typed only
+    once: an empty cell would read as an answer that was not given.
 
         write_agreed(found, decisions, Path("data/my-pilot/raw/khao_sat_sau.xlsx"))
     """
     _refuse_open(comparison, decisions)
-    once = comparison.unmatched["reason"] == "only_here"
-    key = "paper_double_unsafe" if keep_single else "paper_double_single"
-    left = int((~once).sum() if keep_single else len(once))
-    if left:
-        raise DataError([Problem(path.name, key, {"count": left})])
-    frame = pd.concat([resolved(comparison, decisions), *([comparison.single] if keep_single else [])])
+    if left := len(comparison.unmatched):
+        raise DataError([Problem(path.name, "paper_double_single", {"count": left})])
+    frame = resolved(comparison, decisions)
     book = Workbook()
     page = book.active
     page.title = "nhap_lieu"
@@ -337,17 +322,6 @@ def _refuse_open(comparison: Comparison, decisions: pd.DataFrame) -> None:
     wanted = set(comparison.differences[["form", "variable"]].itertuples(index=False, name=None))
     if left := len(wanted - decided):
         raise DataError([Problem(comparison.wave.file, "paper_double_open", {"count": left})])
-
-
-def _lookup_heads(language: Language) -> Mapping[str, str]:
-    return {
-        "form": text("paper_form_number", language),
-        "variable": text("paper_double_variable", language),
-        "question": text("paper_double_question", language),
-        "value": text("paper_double_value_column", language),
-        "first": text("paper_double_first_line", language),
-        "second": text("paper_double_second_line", language),
-    }
 
 
 def _rated(counts: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 from evalkit.drafts import HIGHEST_CODE, Choice, Draft, OpenDraft, choices_of
 from evalkit.encodings import fold, mojibake, normal_form, repair
 from evalkit.errors import DataError, Problem
-from evalkit.grid import SEARCHED, Grid
+from evalkit.grid import SEARCHED, Grid, file_bytes
 from evalkit.guessing import (
     bare,
     digits,
@@ -31,7 +31,7 @@ from evalkit.guessing import (
 )
 from evalkit.privacy import search
 from evalkit.statfiles import StatVariable, is_statfile, read_described
-from evalkit.textfiles import file_bytes, read_text
+from evalkit.textfiles import read_text
 from evalkit.workbooks import is_workbook, read_workbook, sheet_names
 from evalkit.xlsforms import EXPORT_COLUMNS, add_form
 

@@ -104,15 +104,9 @@ def _node(code: str, block: list[dict[str, str]]) -> str:
     # A JSON string is a TOML string.
     label = ", ".join(f"{language} = {json.dumps(words, ensure_ascii=False)}" for language, words in labels.items())
     items = ", ".join(f'"{row["variable"]}"' for row in block)
-    return "\n".join(
-        [
-            "[[node]]",
-            f'code = "{code}"',
-            f"label = {{ {label} }}",
-            'aggregate = "mean"',
-            f"items = [{items}]",
-            "minimum_answered = 0.5",
-        ]
+    return (
+        f'[[node]]\ncode = "{code}"\nlabel = {{ {label} }}\naggregate = "mean"\nitems = [{items}]\n'
+        "minimum_answered = 0.5"
     )
 
 
@@ -204,9 +198,7 @@ class OpenDraft:
         units = [role.values["found"] for role in roles if role.column == "design.unit"]
         for row in self.rows:
             if row["variable"] in units and row["type"] == "scale":
-                answers = [
-                    f"{answer.name} = {answer.vi}" for answer in self.scales[row["scale"]] if not answer.missing
-                ]
+                answers = (f"{one.name} = {one.vi}" for one in self.scales[row["scale"]] if not one.missing)
                 self.say("drafting_units", row["column"], found="; ".join(answers))
         guessed = {role.column for role in roles}
         asked = [role for role in ("unit", "cluster", "respondent", "interviewer") if f"design.{role}" not in guessed]
@@ -240,15 +232,12 @@ def _roles(rows: list[dict[str, str]]) -> list[Problem]:
     found = []
     for role, wanted in _ROLES.items():
         for type in (wanted, "scale") if wanted == "key" else (wanted,):
-            titles = {
-                row["variable"]: (row["column"], row["label_vi"], row["label_en"])
-                for row in rows
-                if row["type"] == type
-            }
-            named = [name for name, words in titles.items() if any(has_role(role, title) for title in words)]
+            asked = (row for row in rows if row["type"] == type)
+            titles = ("column", "label_vi", "label_en")
+            named = next((row for row in asked if any(has_role(role, row[title]) for title in titles)), None)
             if named:
                 key = "drafting_role" if type == wanted else "drafting_role_type"
-                values = {"found": named[0], "type": type, "expected": wanted}
+                values = {"found": named["variable"], "type": type, "expected": wanted}
                 found.append(Problem("study.toml", key, values, column=f"design.{role}"))
                 break
     return found

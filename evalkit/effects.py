@@ -68,17 +68,13 @@ def with_intervals(effects: pd.DataFrame, level: float) -> pd.DataFrame:
     share = result["estimate"] / 100
     inside = (result["unit"] == "percent") & (share > 0) & (share < 1)
     centre, width = logit(share[inside]), (reach / 100)[inside] / (share * (1 - share))[inside]
-    result.loc[inside, "conf_low"], result.loc[inside, "conf_high"] = (
-        100 * expit(centre - width),
-        100 * expit(centre + width),
-    )
+    result.loc[inside, "conf_low"] = 100 * expit(centre - width)
+    result.loc[inside, "conf_high"] = 100 * expit(centre + width)
     least = ((1 - level) / 2) ** (1 / result["n_clusters"].where(result["n_clusters"] > 1))
     for end, low, high in ((0.0, 0 * least, 100 * (1 - least)), (1.0, 100 * least, 100 + 0 * least)):
         edge = (result["unit"] == "percent") & (share == end)
         result.loc[edge, ["conf_low", "conf_high"]] = np.column_stack([low[edge], high[edge]])
-    return result.assign(
-        **{name: effects[name].where(effects[name].notna(), result[name]) for name in ("conf_low", "conf_high")}
-    )
+    return result.assign(**{name: effects[name].fillna(result[name]) for name in ("conf_low", "conf_high")})
 
 
 def _reach(effects: pd.DataFrame, level: float | pd.Series) -> pd.Series:

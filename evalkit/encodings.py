@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 ENCODINGS = ("utf-8", "utf-16", "cp1258", "tcvn3", "vni", "viscii")
@@ -177,6 +178,7 @@ def fold(raw: str) -> str:
     return unicodedata.normalize("NFC", moved)
 
 
+@cache
 def _split_tone(character: str) -> str:
     decomposed = unicodedata.normalize("NFD", character)
     tone = "".join(mark for mark in decomposed if mark in _TONES)

@@ -124,10 +124,8 @@ class _Entry:
             answers = variable.scale.answers
             self._offer(variable, [*(a.labels["vi"] for a in answers), *(a.code for a in answers)])
         elif variable.name == roles.unit:
-            units = self.study.declared.units
-            self._offer(
-                variable, [self.study.unit_label(unit.code, "vi", on=self.end) or unit.code for unit in units]
-            )
+            codes = [unit.code for unit in self.study.declared.units]
+            self._offer(variable, [self.study.unit_label(code, "vi", on=self.end) or code for code in codes])
         elif variable.type == "number":
             self._number(variable, first)
         elif variable.type in MOMENTS:

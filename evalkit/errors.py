@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,15 @@ def in_words(problems: Iterable[Problem], language: Language) -> str:
             line += " " + text("same_problem", language, count=len(others), lines=shown + more)
         lines.append(line)
     return "\n".join(lines)
+
+
+@contextmanager
+def gathered(problems: list[Problem]) -> Iterator[None]:
+    """What is wrong within the block is added to the problems found so far, and the block is left."""
+    try:
+        yield
+    except DataError as error:
+        problems += error.problems
 
 
 def raise_any(problems: Iterable[Problem]) -> None:

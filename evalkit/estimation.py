@@ -171,16 +171,14 @@ def domain_means(
     if y.ndim != 2:
         raise ValueError(f"values must be (n, k), got {y.ndim} dimensions")
     n, k = y.shape
-    domains, domain_code = _codes(domain, "domain", n)
-    cluster_code = np.arange(n) if cluster is None else _codes(cluster, "cluster", n)[1]
-    strata, stratum_code = _codes(np.zeros(n) if stratum is None else stratum, "stratum", n)
+    domains, domain_code = codes_of(domain, "domain", n)
+    cluster_code = np.arange(n) if cluster is None else codes_of(cluster, "cluster", n)[1]
+    strata, stratum_code = codes_of(np.zeros(n) if stratum is None else stratum, "stratum", n)
     if calibration is not None:
         if weight is not None and not np.array_equal(weight, calibration.weight):
             raise ValueError("weight differs from that of the calibration")
         weight = calibration.weight
-    w = np.ones(n) if weight is None else np.asarray(weight, dtype=float)
-    if w.shape != (n,) or not (np.isfinite(w) & (w > 0)).all():
-        raise ValueError("weight must be (n,), finite and above zero")
+    w = weights_of(weight, n)
     sizes = None if size is None else np.asarray(size, dtype=float)
     if sizes is not None and (sizes.shape != y.shape or not (np.isfinite(sizes) & (sizes >= 0)).all()):
         raise ValueError("size must be (n, k), finite and not below zero")
@@ -263,14 +261,9 @@ class _Margins:
     """
 
     def __init__(
-        self,
-        calibration: Calibration | None,
-        weight: Floats,
-        domain: NDArray[np.int64],
-        cluster: NDArray[np.int64],
-        domains: int,
+        self, calibration: Calibration | None, weight: Floats, domain: NDArray, cluster: NDArray, domains: int,
         clusters: int,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.count = 0 if calibration is None else calibration.indicators.shape[1]
         self.totals = np.zeros((clusters, self.count))
         if calibration is None:
@@ -318,8 +311,8 @@ def _indicator(group: NDArray[np.int64], groups: int, weight: Floats | None = No
     return sparse.csc_array((entries, group, np.arange(len(group) + 1)), (groups, len(group)))
 
 
-def _codes(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.int64]]:
-    """The distinct labels, sorted, and each row's position among them."""
+def codes_of(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.int64]]:
+    """The distinct labels, sorted, and each row's position among them; ValueError where one is missing."""
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must be ({n},), got {array.shape}")
@@ -327,3 +320,11 @@ def _codes(labels: ArrayLike, name: str, n: int) -> tuple[NDArray, NDArray[np.in
     if (codes < 0).any():
         raise ValueError(f"{name} has missing labels")
     return np.asarray(found), codes.astype(np.int64)
+
+
+def weights_of(weight: ArrayLike | None, n: int) -> Floats:
+    """The weights of n rows, ones where there are none; ValueError where one is missing or not above zero."""
+    w = np.ones(n) if weight is None else np.asarray(weight, dtype=float)
+    if w.shape != (n,) or not (np.isfinite(w) & (w > 0)).all():
+        raise ValueError("weight must be (n,), finite and above zero")
+    return w

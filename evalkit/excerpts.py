@@ -63,6 +63,7 @@ def _excerpt(document: Document, blocks: list[Block], *, kind: str) -> Document:
         pictures={name: picture for name, picture in document.pictures.items() if name in shown},
         ledger=ledger,
         fingerprint=fingerprint(ledger),
+        of_report=document.fingerprint,
     )
 
 

@@ -19,11 +19,7 @@ MOST_KERNELS = 4  # each takes a processor and some 300 MB
 
 
 def execute(
-    study: Study,
-    names: list[str],
-    output: Path,
-    language: Language,
-    progress: Callable[..., None] | None = None,
+    study: Study, names: list[str], output: Path, language: Language, progress: Callable[..., None] | None = None
 ) -> dict[str, Any]:
     """Run notebooks side by side on a study for the report folder `output`; returns them executed, by name.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,16 @@ import pandas as pd
 
 from evalkit.cleaning import Survey, clean
 from evalkit.comparison import compare
+from evalkit.effects import select
+from evalkit.errors import DataError, Problem
 from evalkit.grid import Raw
 from evalkit.indicators import score
 from evalkit.language import Language
 from evalkit.reading import read
 from evalkit.study import Study, open_study
+
+GROUPS = ("cchc", "dan_chu", "van_hoa", "tiep_dan", "cntt", "cham_lo")
+ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on which the simulated model has no effect
 
 
 @dataclass(frozen=True)
@@ -56,27 +61,56 @@ class Work:
         return compare(self.scores, self.study.design, self.study.plan, self.study.index)
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A typical wrong answer, computed as the student would have: its hint is the text `course_<key>`."""
+def effect(work: Work, group: str, estimand: str, *, indicator: str = ASKED, contrast: str = "") -> pd.Series:
+    """A row of the effects of her pilot; of differences-in-differences the one on communes.
 
-    key: str
-    answer: Callable[[Work], Any]
+    effect(work, "pilot", "change")["estimate"]
+    """
+    method = "unit t" if estimand == "did" else "linearised"
+    key = {"contrast": contrast} if contrast else {}
+    return select(work.effects, indicator=indicator, group=group, estimand=estimand, method=method, **key).iloc[0]
+
+
+def unit_changes(work: Work, *arms: str, indicator: str = ASKED) -> pd.DataFrame:
+    """The effects on the change of every commune of these arms, all where none is named, by unit.
+
+    unit_changes(work, "comparison")["estimate"]
+    """
+    units = [unit for unit, arm in work.study.design.arms.items() if not arms or arm in arms]
+    rows = select(work.effects, indicator=indicator, estimand="change", method="linearised")
+    return rows.set_index("group").loc[units]
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One exercise: `code` as in «3.2», how its right answer is computed, and which mistakes are known.
 
-    kind: `number` (within `tolerance` of the answer, in the unit of the text `unit`), `count` (exactly), `choice`
-    (one of `options`), `codes` (a set of codes in any order). Texts: `course_<lesson>_<n>_hint_1` to `_hint_3`, and
-    `course_<lesson>_<n>_way` for the way when the hints are used up.
+    kind: `number` (in the unit of the text `unit`, to `decimals`), `count` (exactly), `choice` (one of `options`),
+    `codes` (a set of codes in any order). mistakes: typical wrong answers, each computed as the student would have;
+    its hint is the text `course_<key>`. Texts: `course_<lesson>_<n>_hint_1` to `_hint_3`, and `_way` for the way when
+    the hints are used up.
     """
 
     code: str
     kind: Literal["number", "count", "choice", "codes"]
     answer: Callable[[Work], Any]
-    tolerance: float = 0.0
+    mistakes: Mapping[str, Callable[[Work], Any]]
     unit: str = ""
+    decimals: int = 1
     options: tuple[str, ...] = ()
-    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def tolerance(self) -> float:
+        """How far a right number may be off: by hand, from what the lesson prints, rounded on the way."""
+        return {1: 0.15, 2: 0.006}[self.decimals] if self.kind == "number" else 0.0
+
+
+class StopError(DataError):
+    """Ends a run of cells without a traceback: IPython shows what `_render_traceback_` returns."""
+
+    def __init__(self, problem: Problem, language: Language) -> None:
+        super().__init__([problem])
+        self.language = language
+
+    def _render_traceback_(self) -> list[str]:
+        return [self.message(self.language)]

@@ -10,9 +10,9 @@ import pandas as pd
 
 from evalkit.encodings import mojibake, repair
 from evalkit.errors import DataError, Problem, raise_any
-from evalkit.grid import SEARCHED, Grid
+from evalkit.grid import SEARCHED, Grid, file_bytes, file_start
 from evalkit.statfiles import is_statfile, read_statfile
-from evalkit.textfiles import file_bytes, file_start, read_text
+from evalkit.textfiles import read_text
 from evalkit.workbooks import is_workbook, read_workbook, sheet_names
 
 PACKED = (b"PK", b"\xd0\xcf\x11\xe0")  # zip and OLE, of which workbooks are made

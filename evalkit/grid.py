@@ -1,14 +1,16 @@
-"""Cells as text: one sheet of any file, as the readers of all formats give it; and the waves of a study."""
+"""Cells as text, as the readers of all formats give them; the waves of a study; the bytes of a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from evalkit.errors import Problem
+from evalkit.errors import DataError, Problem
 
+HEAD = 1 << 20  # bytes that show what a file is
 SEARCHED = 20  # rows from the top among which a header is sought
 TYPED = "\u2060"  # an invisible mark after a number that a cell held as a number: its decimal sign is certain
 
@@ -46,3 +48,22 @@ class Raw:
 
     frames: Mapping[str, pd.DataFrame]
     notices: tuple[Problem, ...] = ()
+
+
+def file_start(path: Path, name: str) -> bytes:
+    """The first bytes of a file, enough to see what it is; errors as from `file_bytes`."""
+    return file_bytes(path, name, most=HEAD)
+
+
+def file_bytes(path: Path, name: str, *, most: int = -1) -> bytes:
+    """The bytes of a file, with a clear error where it is missing, a folder, locked or empty."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most)
+    except FileNotFoundError:
+        raise DataError([Problem(name, "file_missing")]) from None
+    except OSError as error:
+        raise DataError([Problem(name, "file_unreadable", {"reason": error.strerror})]) from None
+    if not data.strip() and len(data) != most:
+        raise DataError([Problem(name, "file_empty")])
+    return data

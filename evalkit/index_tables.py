@@ -100,15 +100,11 @@ def _change_sentence(family: Family, node: str, area: str, before: dict, after: 
         return text("context_broken", language, **values, reason=label(reason, language))
     unit = next((n.unit for n in definition.node if n.code == node), None)
     decimals = min(before["decimals"], after["decimals"])
-    return text(
-        "context_change",
-        language,
-        **values,
-        before=number(before["value"], before["decimals"], language),
-        after=number(after["value"], after["decimals"], language),
-        change=number(change, decimals, language, sign=True),
-        unit=text("unit_percentage_points" if unit and unit.vi == "%" else "context_points_unit", language),
-    )
+    values |= {"before": number(before["value"], before["decimals"], language)}
+    values |= {"after": number(after["value"], after["decimals"], language)}
+    values |= {"change": number(change, decimals, language, sign=True)}
+    points = "unit_percentage_points" if unit and unit.vi == "%" else "context_points_unit"
+    return text("context_change", language, **values, unit=text(points, language))
 
 
 def reproduction(family: Family, language: Language) -> pd.DataFrame:
@@ -169,6 +165,7 @@ def totals(found: pd.DataFrame, definition: Definition, study: Study, language: 
     whole = found["maximum"].max()
     alike = bool((found["maximum"] == whole).all())
     bands = {band.code: label(band.label, language) for node in definition.node for band in node.bands}
+    notes = {True: "", False: text("index_not_comparable", language)}
     rows = [
         {
             "index_unit": study.unit_label(row["unit"], language),
@@ -177,13 +174,9 @@ def totals(found: pd.DataFrame, definition: Definition, study: Study, language: 
             "index_maximum": exactly(row["maximum"], language),
             "index_self": shown(row["self_points"], 1, language),
             "index_appraised": shown(row["appraised_points"], 1, language),
-            **({"index_band": bands.get(row["band"], "–")} if bands else {}),
-            **(
-                {}
-                if alike
-                else {"index_note": "" if row["maximum"] == whole else text("index_not_comparable", language)}
-            ),
         }
+        | ({"index_band": bands.get(row["band"], "–")} if bands else {})
+        | ({} if alike else {"index_note": notes[row["maximum"] == whole]})
         for row in found.to_dict("records")
     ]
     return titled(rows, language)

@@ -9,11 +9,11 @@ import pandas as pd
 
 from evalkit.codebook import DESIGN_COLUMNS, MISSING_KINDS, Codebook, Scale, Variable
 from evalkit.declaration import IndexNode, Node, TreeNode
+from evalkit.effects import select
 from evalkit.indices import AREA_YEAR, Definition
 from evalkit.study import ANSWERS, Index
 
 FINDINGS = ("follows", "differs", "parts_missing", "not_published", "outside_validity")
-VERDICTS = ("met", "not_met", "undecided")
 
 
 def score(responses: pd.DataFrame, index: Index, codebook: Codebook, *, keep: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -75,22 +75,14 @@ def reproduce(definition: Definition, published: pd.DataFrame, *, tolerance: flo
     valid = definition.covers(published["year"])
     rows = []
     for code in (code for code in recomputed if code in published and code not in definition.graded):
-        held = pd.concat([_holds(node, published) for node in definition.node if node.code == code], axis=1).any(
-            axis=1
-        )
+        held = np.any([_holds(node, published) for node in definition.node if node.code == code], axis=0)
         value, computed = published[code].astype(float), recomputed[code].astype(float)
         gap = value - computed
         finding = pd.Series("follows", published.index).mask(gap.abs() > tolerance, "differs")
         finding = finding.mask(value.isna(), "not_published").mask(computed.isna(), "parts_missing")
-        rows.append(
-            published[list(AREA_YEAR)].assign(
-                node=code,
-                published=value,
-                computed=computed,
-                difference=gap,
-                finding=finding.where(held & valid, "outside_validity"),
-            )
-        )
+        finding = finding.where(held & valid, "outside_validity")
+        numbers = {"published": value, "computed": computed, "difference": gap}
+        rows.append(published[list(AREA_YEAR)].assign(node=code, **numbers, finding=finding))
     columns = [*AREA_YEAR, "node", "published", "computed", "difference", "finding"]
     found = pd.concat(rows) if rows else pd.DataFrame(columns=columns)
     return found.sort_values(["node", "year", "area"], ignore_index=True)[columns]
@@ -104,12 +96,8 @@ def judge_targets(effects: pd.DataFrame, index: Index) -> pd.DataFrame:
     `undecided` where it reaches over both or where there is none.
     """
     aims = {code: node for code, node in index.items() if node.target is not None}
-    levels = effects[
-        (effects["estimand"] == "level")
-        & effects["contrast"].isin(["before", "after"])
-        & (effects["method"] == "linearised")
-        & effects["indicator"].isin(list(aims))
-    ]
+    levels = select(effects, estimand="level", method="linearised")
+    levels = levels[levels["contrast"].isin(["before", "after"]) & levels["indicator"].isin(list(aims))]
     numbers = ["estimate", "conf_low", "conf_high"]
     found = levels[["indicator", "group", "contrast", *numbers]].rename(columns={"contrast": "period"})
     found["target"] = found["indicator"].map({code: node.target for code, node in aims.items()}).astype(float)
@@ -235,15 +223,9 @@ def answer_shares(
     the weight of valid answers) and one a missing kind (share in percent of all forms).
     """
     assert variable.scale is not None
-    frame = pd.DataFrame(
-        {
-            "period": responses["wave"].map(periods),
-            "code": responses[variable.name],
-            "weight": responses["weight"],
-            "kind": responses["row_id"].map(
-                missing[missing["variable"] == variable.name].set_index("row_id")["kind"]
-            ),
-        }
+    kinds = missing[missing["variable"] == variable.name].set_index("row_id")["kind"]
+    frame = responses[["weight"]].assign(
+        period=responses["wave"].map(periods), code=responses[variable.name], kind=responses["row_id"].map(kinds)
     )
     rows = []
     for period, part in frame.groupby("period", sort=False):

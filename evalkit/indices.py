@@ -16,7 +16,7 @@ from pydantic import Field
 
 from evalkit.declaration import Code, Declared, IndexNode, Labels, parse
 from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, gathered, nearest, raise_any
 from evalkit.files import read_grid
 from evalkit.study import Study, check_nodes
 from evalkit.textfiles import read_table, read_toml
@@ -214,10 +214,8 @@ def read_family(code: str, folder: Path | None = None, *, asked: Problem | None 
     definitions: list[Definition] = []
     problems: list[Problem] = []
     for found, line in reversed(lines.items()):
-        try:
+        with gathered(problems):
             definitions.append(_definition(found, folder, Problem(name, "context_unknown", {}, line, "definition")))
-        except DataError as error:
-            problems += error.problems
     raise_any(problems)
     return Family(code, tuple(definitions), read_published(path, name, definitions))
 
@@ -324,21 +322,14 @@ def total_points(points: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     rows = []
     for (unit, year), part in points.groupby(["unit", "year"], sort=False):
         scored = part[part["status"] == "scored"]
+        own = scored["self_points"].sum() if len(scored) else np.nan
         appraised = scored["appraised_points"].sum(skipna=False) if len(scored) else np.nan
         whole = (part.loc[~part["bonus"], "status"] == "scored").all() and not np.isnan(appraised)
-        rows.append(
-            {
-                "unit": unit,
-                "year": year,
-                "criteria": len(part),
-                "scored": len(scored),
-                "maximum": scored.loc[~scored["bonus"], "maximum"].sum(),
-                "self_points": scored["self_points"].sum() if len(scored) else np.nan,
-                "appraised_points": appraised,
-                "band": [code for least, code in edges if least <= appraised][-1] if whole and edges else "",
-            }
-        )
-    return pd.DataFrame(rows)
+        band = [code for least, code in edges if least <= appraised][-1] if whole and edges else ""
+        maximum = scored.loc[~scored["bonus"], "maximum"].sum()
+        rows.append((unit, year, len(part), len(scored), maximum, own, appraised, band))
+    names = ["unit", "year", "criteria", "scored", "maximum", "self_points", "appraised_points", "band"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def read_context(study: Study) -> Context | None:
@@ -372,11 +363,9 @@ def read_context(study: Study) -> Context | None:
             problems.append(Problem("context.toml", "path_outside", {"found": given.file}, column=place))
             continue
         wants = Problem("context.toml", "context_unknown", column=f"self_scored[{position}].definition")
-        try:
+        with gathered(problems):
             definition = _definition(given.definition, study.folder, wants)
             points.append((definition, read_points(study.folder / given.file, given.file, definition, study)))
-        except DataError as error:
-            problems += error.problems
     raise_any(problems)
     return Context(tuple(families), tuple(points))
 

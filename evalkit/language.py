@@ -16,6 +16,7 @@ from evalkit.tracing import trace
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 MINUS = "\N{MINUS SIGN}"
+_TIED = re.compile(r"(?<=\d) (đến|to|/|–) (?=[+−]?\d)")  # the ends of a range, or two counts side by side
 
 
 @cache
@@ -90,6 +91,15 @@ def day(value: date, language: Language) -> str:
 
     shown = format_date(value, "dd/MM/yyyy" if language == "vi" else "d MMMM yyyy", locale=language)
     return trace("name", shown, value.isoformat())
+
+
+def unparted(words: str) -> list[str]:
+    """The pieces of a text between which a line may end: words, and both ends of a range together.
+
+    >>> unparted("72,9 (66,8 đến 79,0) điểm")
+    ['72,9', '(66,8 đến 79,0)', 'điểm']
+    """
+    return [piece.replace("\0", " ") for piece in _TIED.sub("\0\\1\0", words).split()]
 
 
 def listing(items: list[str], language: Language) -> str:

@@ -43,7 +43,7 @@ def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
     """The passages of a document in order: headings, paragraphs, table cells, captions.
 
     tree: pandoc's. Returns rows of id, kind, text (plain, single spaces), the ids of the numbers and claims in it,
-    and the heading it stands under.
+    and the heading it stands under; `computed` where all of its words are what a computation says.
     """
     found: list[dict[str, Any]] = []
     under = ""
@@ -62,10 +62,15 @@ def passages(tree: dict[str, Any]) -> list[dict[str, Any]]:
                 "numbers": [name for name, _ in held if name.startswith("n")],
                 "claims": [name for name, _ in held if name.startswith("c")],
                 "under": under,
+                **({"computed": True} if _is_computed(inlines[0]) else {}),
                 **place,
             }
         )
     return found
+
+
+def _is_computed(inline: dict[str, Any]) -> bool:
+    return inline["t"] == "Span" and "computed" in inline["c"][0][1]
 
 
 def identifiers(tree: dict[str, Any]) -> set[str]:
@@ -93,6 +98,7 @@ def make_ledger(
         "claims": [one | {"text": said[one["id"]], "block": where[one["id"]]} for one in entries.claims],
         "blocks": blocks,
         "pictures": [one | {"block": captions.get(one["name"])} for one in pictures],
+        "formulas": json.dumps(tree["blocks"]).count('{"t": "Math"'),
     }
 
 
@@ -181,7 +187,7 @@ def _words(inlines: list[Any]) -> Iterator[str]:
             yield marks[0] + "".join(_words(content[1])) + marks[1]
         elif kind in ("Span", "Link", "Cite"):
             yield from _words(content[1])
-        elif kind not in ("Image", "Math", "Note", "RawInline"):
+        elif kind not in ("Image", "Math", "Note", "RawInline", "Strikeout"):
             yield from _words(content)
 
 

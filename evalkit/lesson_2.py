@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.exercises import GROUPS, Exercise, Work
 from evalkit.language import Language, label, text
 from evalkit.reliability import reliability
 from evalkit.reliability_tables import LEAST_ITEM_REST
 from evalkit.simulation import DONT_KNOW, REFUSED
 from evalkit.study import Study
 
-GROUPS = ("cchc", "dan_chu", "van_hoa", "tiep_dan", "cntt", "cham_lo")
 WORST, BEST = 1, 5  # of the one scale on which all items of the pilot are answered
 # Items that nobody would look for in the groups beside them.
 _ELSEWHERE = {
@@ -78,7 +78,7 @@ def trial(work: Work) -> Trial:
     sound = [group for group in GROUPS if group not in (home, target)]
     first = rng.choice([group for group in sound if len(members[group]) >= _ENOUGH])
     second, clean = rng.permutation([group for group in sound if group != first])[:2]
-    reversed_, stray = rng.choice(members[first]), rng.choice(members[second])
+    reversed_, stray = rng.choice(_missed_if_dropped(work, str(first))), rng.choice(members[second])
 
     typed = _as_typed(work)
     typed[reversed_] = typed[reversed_].mask(typed[reversed_] <= BEST, WORST + BEST - typed[reversed_])
@@ -103,6 +103,15 @@ def item_rest(answers: pd.DataFrame, questions: pd.DataFrame) -> pd.Series:
     """
     groups = questions[questions["question"].isin(answers)].groupby("group", sort=False)["question"]
     return pd.concat([pd.Series(reliability(answers[list(part)]).item_rest, list(part)) for _, part in groups])
+
+
+@lru_cache(maxsize=8)
+def _missed_if_dropped(work: Work, group: str) -> list[str]:
+    """The half of a group's items without which its alpha changes most: to drop one of them is not to turn it."""
+    answers = _as_typed(work)[list(work.study.index[group].items)]
+    answers = answers.where(answers <= BEST)
+    alpha = {item: reliability(answers.drop(columns=item)).alpha for item in answers}
+    return (pd.Series(alpha) - reliability(answers).alpha).abs().nlargest(len(alpha) // 2).index.tolist()
 
 
 def _as_typed(work: Work) -> pd.DataFrame:
@@ -150,6 +159,7 @@ def _mean_correlation(work: Work) -> float:
     return correlations[np.triu_indices_from(correlations, 1)].mean()
 
 
+@lru_cache(maxsize=2)
 def _found(work: Work) -> pd.Series:
     """The two lowest correlations of all, the lower one first."""
     tried = trial(work)
@@ -176,67 +186,64 @@ def _remedy(work: Work) -> str:
     return {2: "a", 0: "b"}.get(against, "c")
 
 
-ROUNDED, TWO_DECIMALS = 0.06, 0.006  # the answer may be rounded to one decimal, to two
-
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "2.1",
         "codes",
         _misplaced,
-        mistakes=(Mistake("2_low_mark", lambda work: _lowest_means(work, 1)),),
+        mistakes={"2_low_mark": lambda work: _lowest_means(work, 1)},
     ),
     Exercise(
         "2.2",
         "number",
         _score,
-        tolerance=ROUNDED,
         unit="course_2_unit",
-        mistakes=(
-            Mistake("2_counted_99", lambda work: _score(work, known=DONT_KNOW)),
-            Mistake("2_divided_by_all", lambda work: _score(work, all_items=True)),
-            Mistake("2_mean_of_codes", _mean_code),
-            Mistake("2_times_twenty", lambda work: 100 * _mean_code(work) / BEST),
-        ),
+        mistakes={
+            "2_counted_99": lambda work: _score(work, known=DONT_KNOW),
+            "2_divided_by_all": lambda work: _score(work, all_items=True),
+            "2_mean_of_codes": _mean_code,
+            "2_times_twenty": lambda work: 100 * _mean_code(work) / BEST,
+        },
     ),
     Exercise(
         "2.3",
         "number",
         _alpha,
-        tolerance=TWO_DECIMALS,
-        mistakes=(
-            Mistake("2_alpha_with_99", lambda work: _alpha(work, typed=True)),
-            Mistake("2_mean_correlation", _mean_correlation),
-        ),
+        decimals=2,
+        mistakes={
+            "2_alpha_with_99": lambda work: _alpha(work, typed=True),
+            "2_mean_correlation": _mean_correlation,
+        },
     ),
     Exercise(
         "2.4",
         "codes",
         _bad,
-        mistakes=(
-            Mistake("2_only_negative", lambda work: set(_found(work).index[:1])),
-            Mistake("2_only_stray", lambda work: set(_found(work).index[1:])),
-            Mistake("2_low_marks", lambda work: _lowest_means(work, 2)),
-        ),
+        mistakes={
+            "2_only_negative": lambda work: set(_found(work).index[:1]),
+            "2_only_stray": lambda work: set(_found(work).index[1:]),
+            "2_low_marks": lambda work: _lowest_means(work, 2),
+        },
     ),
     Exercise(
         "2.5",
         "number",
         lambda work: _alpha_mended(work, "turned"),
-        tolerance=TWO_DECIMALS,
-        mistakes=(
-            Mistake("2_not_turned", lambda work: _alpha_mended(work, "left")),
-            Mistake("2_dropped_not_turned", lambda work: _alpha_mended(work, "dropped")),
-        ),
+        decimals=2,
+        mistakes={
+            "2_not_turned": lambda work: _alpha_mended(work, "left"),
+            "2_dropped_not_turned": lambda work: _alpha_mended(work, "dropped"),
+        },
     ),
     Exercise(
         "2.6",
         "choice",
         _remedy,
         options=("a", "b", "c", "d"),
-        mistakes=(
-            Mistake("2_turned_both", lambda work: "a"),
-            Mistake("2_dropped_both", lambda work: "b"),
-            Mistake("2_many_questions", lambda work: "d"),
-        ),
+        mistakes={
+            "2_turned_both": lambda work: "a",
+            "2_dropped_both": lambda work: "b",
+            "2_many_questions": lambda work: "d",
+        },
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.exercises import Exercise, Work
 from evalkit.simulation import DONT_KNOW, REFUSED
 
 SPELT, SATISFIED = "q7", 4  # the question whose spellings are counted, and the answer
@@ -76,65 +76,62 @@ def _decided(work: Work) -> str:
     return {"drop_row": "a", "blank": "b", "set": "c"}[actions.iloc[0]] if len(actions) else "d"
 
 
-ONE_DECIMAL, TWO_DECIMALS = 0.06, 0.006  # the answer may be rounded to as many
-
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "3.1",
         "count",
         lambda work: len(_spellings(work)),
-        mistakes=(
-            Mistake("3_answers_counted", lambda work: int(_spellings(work)["count"].sum())),
-            Mistake("3_every_spelling", lambda work: len(_spellings(work, code=None))),
-        ),
+        mistakes={
+            "3_answers_counted": lambda work: int(_spellings(work)["count"].sum()),
+            "3_every_spelling": lambda work: len(_spellings(work, code=None)),
+        },
     ),
     Exercise(
         "3.2",
         "number",
         lambda work: _answers(work).mean(),
-        tolerance=TWO_DECIMALS,
+        decimals=2,
         unit="course_3_unit_level",
-        mistakes=(
-            Mistake("3_counted_99", _mean_as_typed),
-            Mistake("3_divided_by_all", lambda work: _answers(work).sum() / len(_answers(work))),
-        ),
+        mistakes={
+            "3_counted_99": _mean_as_typed,
+            "3_divided_by_all": lambda work: _answers(work).sum() / len(_answers(work)),
+        },
     ),
     Exercise(
         "3.3",
         "codes",
         lambda work: _twice(work, dropped=True),
-        mistakes=(
-            Mistake("3_first_form", lambda work: _twice(work, dropped=False)),
-            Mistake("3_both_forms", lambda work: _twice(work, dropped=True) | _twice(work, dropped=False)),
-            Mistake("3_every_dropped_form", _dropped),
-        ),
+        mistakes={
+            "3_first_form": lambda work: _twice(work, dropped=False),
+            "3_both_forms": lambda work: _twice(work, dropped=True) | _twice(work, dropped=False),
+            "3_every_dropped_form": _dropped,
+        },
     ),
     Exercise(
         "3.4",
         "count",
         lambda work: len(work.survey.responses),
-        mistakes=(
-            Mistake("3_all_rows", lambda work: len(work.survey.coded)),
-            Mistake("3_complete_forms", lambda work: len(work.survey.coded.dropna(subset=_questions(work)))),
-        ),
+        mistakes={
+            "3_all_rows": lambda work: len(work.survey.coded),
+            "3_complete_forms": lambda work: len(work.survey.coded.dropna(subset=_questions(work))),
+        },
     ),
     Exercise(
         "3.5",
         "number",
         lambda work: _mean_age(work, work.survey.responses),
-        tolerance=ONE_DECIMAL,
         unit="course_3_unit_years",
-        mistakes=(Mistake("3_age_not_mended", lambda work: _mean_age(work, work.survey.coded)),),
+        mistakes={"3_age_not_mended": lambda work: _mean_age(work, work.survey.coded)},
     ),
     Exercise(
         "3.6",
         "choice",
         _decided,
         options=("a", "b", "c", "d"),
-        mistakes=(
-            Mistake("3_alike_dropped", lambda work: "a"),
-            Mistake("3_alike_blanked", lambda work: "b"),
-            Mistake("3_alike_changed", lambda work: "c"),
-        ),
+        mistakes={
+            "3_alike_dropped": lambda work: "a",
+            "3_alike_blanked": lambda work: "b",
+            "3_alike_changed": lambda work: "c",
+        },
     ),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit.effects import select
 from evalkit.estimation import domain_means
-from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.exercises import Exercise, Work, effect
 from evalkit.study import PERIODS
 
 COMMUNE = "HL"
@@ -22,9 +21,7 @@ def two_waves(work: Work) -> pd.DataFrame:
 
 
 def _share(work: Work, period: str) -> float:
-    return select(
-        work.effects, indicator=SHARE, group=COMMUNE, estimand="level", contrast=period, method="linearised"
-    )["estimate"].iloc[0]
+    return effect(work, COMMUNE, "level", indicator=SHARE, contrast=period)["estimate"]
 
 
 def _share_of_all_asked(work: Work) -> float:
@@ -56,77 +53,71 @@ def _pairs(work: Work) -> pd.DataFrame:
 
 
 def _bound(work: Work, column: str) -> float:
-    found = select(work.effects, indicator=SECONDARY, group="pilot", estimand="change", method="linearised")
-    return found[column].iloc[0]
+    return effect(work, "pilot", "change", indicator=SECONDARY)[column]
 
-
-ROUNDED, TWO_DECIMALS = 0.06, 0.006  # the answer may be rounded to one decimal, to two
 
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "4.1",
         "number",
         lambda work: _share(work, "after"),
-        tolerance=ROUNDED,
         unit="course_4_unit_percent",
-        mistakes=(
-            Mistake("4_divided_by_all", _share_of_all_asked),
-            Mistake("4_share_as_fraction", lambda work: _share(work, "after") / 100),
-            Mistake("4_first_survey", lambda work: _share(work, "before")),
-        ),
+        mistakes={
+            "4_divided_by_all": _share_of_all_asked,
+            "4_share_as_fraction": lambda work: _share(work, "after") / 100,
+            "4_first_survey": lambda work: _share(work, "before"),
+        },
     ),
     Exercise(
         "4.2",
         "number",
         _points,
-        tolerance=ROUNDED,
         unit="course_4_unit_percentage_points",
-        mistakes=(
-            Mistake("4_percent_for_points", lambda work: 100 * _points(work) / _share(work, "before")),
-            Mistake("4_before_minus_after", lambda work: -_points(work)),
-            Mistake("4_points_as_fraction", lambda work: _points(work) / 100),
-        ),
+        mistakes={
+            "4_percent_for_points": lambda work: 100 * _points(work) / _share(work, "before"),
+            "4_before_minus_after": lambda work: -_points(work),
+            "4_points_as_fraction": lambda work: _points(work) / 100,
+        },
     ),
     Exercise(
         "4.3",
         "count",
         lambda work: len(_pairs(work)),
-        mistakes=(
-            Mistake("4_forms_added", lambda work: int(two_waves(work).notna().to_numpy().sum())),
-            Mistake("4_everybody", lambda work: len(two_waves(work).dropna(how="all"))),
-        ),
+        mistakes={
+            "4_forms_added": lambda work: int(two_waves(work).notna().to_numpy().sum()),
+            "4_everybody": lambda work: len(two_waves(work).dropna(how="all")),
+        },
     ),
     Exercise(
         "4.4",
         "number",
         lambda work: _std_error(_pairs(work)),
-        tolerance=TWO_DECIMALS,
+        decimals=2,
         unit="course_4_unit_points",
-        mistakes=(
-            Mistake("4_unpaired_on_pairs", lambda work: _of_strangers(_pairs(work))),
-            Mistake("4_spread_for_error", lambda work: _std_error(_pairs(work)) * len(_pairs(work)) ** 0.5),
-        ),
+        mistakes={
+            "4_unpaired_on_pairs": lambda work: _of_strangers(_pairs(work)),
+            "4_spread_for_error": lambda work: _std_error(_pairs(work)) * len(_pairs(work)) ** 0.5,
+        },
     ),
     Exercise(
         "4.5",
         "number",
         lambda work: _std_error(two_waves(work)),
-        tolerance=TWO_DECIMALS,
+        decimals=2,
         unit="course_4_unit_points",
-        mistakes=(
-            Mistake("4_overlap_forgotten", lambda work: _of_strangers(two_waves(work))),
-            Mistake("4_errors_added", lambda work: two_waves(work).sem().sum()),
-        ),
+        mistakes={
+            "4_overlap_forgotten": lambda work: _of_strangers(two_waves(work)),
+            "4_errors_added": lambda work: two_waves(work).sem().sum(),
+        },
     ),
     Exercise(
         "4.6",
         "number",
         lambda work: _bound(work, "conf_low_adjusted"),
-        tolerance=ROUNDED,
         unit="course_4_unit_points",
-        mistakes=(
-            Mistake("4_single_interval", lambda work: _bound(work, "conf_low")),
-            Mistake("4_upper_end", lambda work: _bound(work, "conf_high_adjusted")),
-        ),
+        mistakes={
+            "4_single_interval": lambda work: _bound(work, "conf_low"),
+            "4_upper_end": lambda work: _bound(work, "conf_high_adjusted"),
+        },
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import combinations
 
@@ -10,22 +11,16 @@ import pandas as pd
 from scipy import stats
 
 from evalkit.claims import claims
-from evalkit.effects import select
-from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.exercises import ASKED, UNCHANGED, Exercise, Work, unit_changes
 from evalkit.sample import BETWEEN
 from evalkit.simulation import CUTS, PilotModel
 from evalkit.units import UnitComparison, compare_units
 
-ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on which the simulated model has no effect
 PILOTS, RESPONDENTS, MANY = 1000, 135, 540
+BLOCK = 100  # pilots drawn at a time
 ALARM = 0.05
+APART = 0.5  # points
 _SWING, _LEVEL = PilotModel.shock_sd, 3.4  # on the latent scale of `simulation`, where 1 is one answer
-
-
-def changes(work: Work) -> pd.Series:
-    """The change of every commune in the group UNCHANGED of the student's pilot, in points: unit → change."""
-    rows = select(work.effects, indicator=UNCHANGED, estimand="change", method="linearised").set_index("group")
-    return rows.loc[list(work.study.design.arms), "estimate"].rename(None)
 
 
 def without_effect(work: Work, *, respondents: int = RESPONDENTS) -> pd.DataFrame:
@@ -46,14 +41,15 @@ def _without_effect(code: str, arms: tuple[tuple[str, str], ...], respondents: i
     rng = np.random.default_rng([5, *code.encode()])
     pilot = np.array([arm == "pilot" for _, arm in arms])
     spread = np.hypot(PilotModel.person_sd, PilotModel.noise_sd)
-    found = np.empty((PILOTS, 1 + len(arms)))
-    for at in range(PILOTS):
-        level = _LEVEL + rng.normal(0, _SWING, (2, len(arms), 1))
-        answers = 25.0 * np.searchsorted(CUTS, rng.normal(level, spread, (2, len(arms), respondents)))
-        before, after = answers[:, pilot].reshape(2, -1)
-        found[at] = stats.ttest_ind(before, after).pvalue, *np.subtract(*answers.mean(axis=-1)[::-1])
+    found = []
+    for _ in range(PILOTS // BLOCK):
+        level = _LEVEL + rng.normal(0, _SWING, (2, BLOCK, len(arms), 1))
+        answers = 25.0 * np.searchsorted(CUTS, rng.normal(level, spread, (2, BLOCK, len(arms), respondents)))
+        before, after = answers[:, :, pilot].reshape(2, BLOCK, -1)
+        change = np.subtract(*answers.mean(axis=-1)[::-1])
+        found.append(np.column_stack([stats.ttest_ind(before, after, axis=1).pvalue, change]))
     columns = ["usual_p", *(unit for unit, _ in arms)]
-    return pd.DataFrame(found, pd.RangeIndex(1, PILOTS + 1, name="pilot"), columns)
+    return pd.DataFrame(np.concatenate(found), pd.RangeIndex(1, PILOTS + 1, name="pilot"), columns)
 
 
 def is_pilot(work: Work) -> np.ndarray:
@@ -67,9 +63,24 @@ def neighbours_p(pilots: pd.DataFrame, work: Work) -> pd.Series:
     return pd.Series([compare_units(row, is_pilot(work)).p_value for row in units], pilots.index)
 
 
+def false_alarm(work: Work) -> pd.Series:
+    """The changes of the communes, in points, in a pilot of the thousand in which the usual test raises the alarm.
+
+    The first one in which the neighbours changed, and the two pilots otherwise than they: so are the ways to compare
+    them told apart.
+
+        false_alarm(work)
+    """
+    pilots = without_effect(work)
+    units = pilots[list(work.study.design.arms)]
+    ours, others = (units.loc[:, mask].mean(axis=1) for mask in (is_pilot(work), ~is_pilot(work)))
+    told_apart = (others.abs() > APART) & ((ours - others).abs() > APART)
+    return units[(pilots["usual_p"] < ALARM) & told_apart].iloc[0].rename(None)
+
+
 def every_pair(work: Work) -> pd.DataFrame:
     """The difference to all others if these two communes had been the pilots: `first, second, difference`, points."""
-    change = changes(work)
+    change = unit_changes(work, indicator=UNCHANGED)["estimate"]
     pairs = pd.DataFrame(combinations(change.index, 2), columns=["first", "second"])
     both = change[pairs["first"]].to_numpy() + change[pairs["second"]].to_numpy()
     return pairs.assign(difference=both / 2 - (change.sum() - both) / (len(change) - 2))
@@ -91,27 +102,16 @@ def _ours(work: Work, respondents: int = RESPONDENTS) -> float:
     return 100 * (neighbours_p(without_effect(work, respondents=respondents), work) < ALARM).mean()
 
 
-def first_alarm(pilots: pd.DataFrame) -> int:
-    """The number of the first pilot in which the usual test raises the alarm."""
-    return int(pilots.index[pilots["usual_p"] < ALARM][0])
-
-
-def _alarmed(work: Work) -> pd.Series:
-    """The changes of the communes in the first pilot with an alarm."""
-    pilots = without_effect(work)
-    return pilots.loc[first_alarm(pilots), list(work.study.design.arms)]
+def _pilots_alone(work: Work) -> float:
+    return false_alarm(work)[is_pilot(work)].mean()
 
 
 def _difference(work: Work) -> float:
-    return compare_units(_alarmed(work), is_pilot(work)).estimate
-
-
-def _pilots_alone(work: Work) -> float:
-    return _alarmed(work)[is_pilot(work)].mean()
+    return compare_units(false_alarm(work), is_pilot(work)).estimate
 
 
 def _compared(work: Work) -> UnitComparison:
-    return compare_units(changes(work), is_pilot(work))
+    return compare_units(unit_changes(work, indicator=UNCHANGED)["estimate"], is_pilot(work))
 
 
 def _alike(work: Work) -> int:
@@ -136,72 +136,46 @@ def _said(work: Work) -> str:
     return {"higher": "b", "none": "c", "lower": "d"}[found.direction]
 
 
-ROUNDED = 0.06  # the answer may be rounded to one decimal
+def _percent(code: str, answer: Callable[[Work], float], mistakes: dict[str, Callable[[Work], float]]) -> Exercise:
+    """An exercise that asks for how many per cent of the pilots."""
+    known = {"5_share_for_percent": lambda work: answer(work) / 100} | mistakes
+    return Exercise(code, "number", answer, known, "course_5_unit_percent")
+
 
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "5.1",
         "number",
         _difference,
-        tolerance=ROUNDED,
         unit="course_5_unit_points",
-        mistakes=(
-            Mistake("5_pilots_only", _pilots_alone),
-            Mistake("5_turned_round", lambda work: -_difference(work)),
-            Mistake("5_added", lambda work: 2 * _pilots_alone(work) - _difference(work)),
-        ),
+        mistakes={
+            "5_pilots_only": _pilots_alone,
+            "5_turned_round": lambda work: -_difference(work),
+            "5_added": lambda work: 2 * _pilots_alone(work) - _difference(work),
+        },
     ),
-    Exercise(
-        "5.2",
-        "number",
-        _usual,
-        tolerance=ROUNDED,
-        unit="course_5_unit_percent",
-        mistakes=(
-            Mistake("5_share_for_percent", lambda work: _usual(work) / 100),
-            Mistake("5_only_improved", _usual_improved),
-            Mistake("5_no_alarm", lambda work: 100 - _usual(work)),
-        ),
-    ),
-    Exercise(
-        "5.3",
-        "number",
-        _ours,
-        tolerance=ROUNDED,
-        unit="course_5_unit_percent",
-        mistakes=(
-            Mistake("5_share_for_percent", lambda work: _ours(work) / 100),
-            Mistake("5_usual_again", _usual),
-            Mistake("5_no_alarm", lambda work: 100 - _ours(work)),
-        ),
-    ),
-    Exercise(
+    _percent("5.2", _usual, {"5_only_improved": _usual_improved, "5_no_alarm": lambda work: 100 - _usual(work)}),
+    _percent("5.3", _ours, {"5_usual_again": _usual, "5_no_alarm": lambda work: 100 - _ours(work)}),
+    _percent(
         "5.4",
-        "number",
         lambda work: _usual(work, MANY),
-        tolerance=ROUNDED,
-        unit="course_5_unit_percent",
-        mistakes=(
-            Mistake("5_share_for_percent", lambda work: _usual(work, MANY) / 100),
-            Mistake("5_as_many_as_before", _usual),
-            Mistake("5_neighbours_used", lambda work: _ours(work, MANY)),
-        ),
+        {"5_as_many_as_before": _usual, "5_neighbours_used": lambda work: _ours(work, MANY)},
     ),
     Exercise(
         "5.5",
         "count",
         _alike,
-        mistakes=(
-            Mistake("5_own_left_out", lambda work: _alike(work) - 1),
-            Mistake("5_one_side", _alike_same_sign),
-            Mistake("5_share_for_count", lambda work: _compared(work).placebo_p),
-        ),
+        mistakes={
+            "5_own_left_out": lambda work: _alike(work) - 1,
+            "5_one_side": _alike_same_sign,
+            "5_share_for_count": lambda work: _compared(work).placebo_p,
+        },
     ),
     Exercise(
         "5.6",
         "choice",
         _said,
         options=("a", "b", "c", "d", "e"),
-        mistakes=(Mistake("5_cause_claimed", lambda work: "a"), Mistake("5_nothing_said", lambda work: "e")),
+        mistakes={"5_cause_claimed": lambda work: "a", "5_nothing_said": lambda work: "e"},
     ),
 )

@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 
 from evalkit import figures
+from evalkit.assembly import Assembly
 from evalkit.case_series import COUNTS, DEFINITIONS, on_time, series
 from evalkit.cases import Cases, Definition, read_cases
-from evalkit.claims import claims, design_sentences
+from evalkit.claims import claims, design_sentences, direction
 from evalkit.council_rules import RULES, needed, read_rule
 from evalkit.declaration import Labels
-from evalkit.documents import Document, Picture, pandoc, read_markdown
-from evalkit.effects import select
-from evalkit.exercises import Exercise, Mistake, Work
+from evalkit.documents import Document, Picture, pandoc
+from evalkit.errors import Problem
+from evalkit.exercises import ASKED, GROUPS, UNCHANGED, Exercise, StopError, Work, effect
 from evalkit.language import Language, label, number, plain, text
-from evalkit.ledger import Entries, fingerprint, ledger_bytes, make_ledger
 from evalkit.proceedings import Ballot, Council, Product, Seat, Session, decide
 from evalkit.sample import BETWEEN
 from evalkit.tables import effects as effects_table
@@ -34,9 +34,8 @@ from evalkit.tables import markdown
 from evalkit.tracing import resolve, spanned, told_origins, tracing
 from evalkit.word import docx
 
-ASKED, UNCHANGED = "hai_long", "cham_lo"  # overall satisfaction; the group on which the simulated model has no effect
-GROUPS = ("cchc", "dan_chu", "van_hoa", "tiep_dan", "cntt", "cham_lo")
 FIGURES = ("1", "2", "3")
+FAULTS = ("a", "b", "c")  # a cause is named; it is said of other places; no difference seen is taken for none
 RECORDS = Path(__file__).resolve().parent.parent / "data" / "nga-bay"
 LAW, SESSION = "tt-11-2014", date(2021, 2, 24)
 MONTH = ("2020-12-01", "2020-12-31")
@@ -50,7 +49,8 @@ class Planted:
 
     dropped: the group left out. changed: the group whose number was changed, and `by` how many points. swapped: the
     figures in each other's place. blamed: the group of which too much is said, as the sentence `overclaim` of
-    `order`, the sentences in the order in which they stand. definition: by which the on-time rate is printed.
+    `order`, the sentences in the order in which they stand; fault: in what it says too much, one of FAULTS.
+    definition: by which the on-time rate is printed.
     """
 
     dropped: str
@@ -58,6 +58,7 @@ class Planted:
     by: float
     swapped: tuple[str, str]
     blamed: str
+    fault: str
     order: tuple[str, ...]
     definition: Definition
 
@@ -69,13 +70,17 @@ class Planted:
 def report(work: Work) -> Path:
     """Write the student's report as it was handed to the council, five errors in it; returns the Word file.
 
-    Some ten seconds. The file stands beside her data and is written anew each time.
+    Some ten seconds. The file stands beside her data and is written anew each time. Raises DataError, shown without a
+    traceback, where Word holds it open.
 
         verdict = ek.verify(report(work))
     """
     document = _written(work)
     path = work.folder.parent / f"{text('course_6_file', work.language)}_{work.code}.docx"
-    path.write_bytes(_meddled(docx(document, template="short"), work))
+    try:
+        path.write_bytes(_meddled(docx(document, template="short"), work))
+    except PermissionError:
+        raise StopError(Problem(str(path.parent), "report_open", {"file": path.name}), work.language) from None
     return path
 
 
@@ -138,16 +143,20 @@ def ballot_table(session: Council, language: Language) -> pd.DataFrame:
     return pd.DataFrame(rows, range(1, len(rows) + 1))
 
 
+@lru_cache(maxsize=2)
 def planted(work: Work) -> Planted:
     """Which errors the student's report has."""
     rng = _draws(work, 1)
-    dropped, changed, blamed = (str(one) for one in rng.permutation(GROUPS[:-1])[:3])
+    dropped, changed, *others = (str(one) for one in rng.permutation(GROUPS[:-1]))
     first, second = sorted(str(one) for one in rng.permutation(FIGURES)[:2])
     order = tuple(str(one) for one in rng.permutation(["change", "did", "uncertain", "other", "overclaim"]))
-    by = float(rng.choice([3.0, 4.0, 5.0, 6.0]))
+    by = float(rng.choice([one for one in (3.0, 4.0, 5.0, 6.0) if abs(one - _change(work, changed)) > 1]))
     letters = _definitions(work)
     definition = letters[int(rng.integers(len(letters)))]
-    return Planted(dropped, changed, by, (first, second), blamed, order, definition)
+    seen = direction(_difference(work, UNCHANGED)) != "none"
+    fault = str(rng.choice(FAULTS[:2] if seen else FAULTS))
+    blamed = UNCHANGED if fault == "c" else max(others, key=lambda group: _difference(work, group)["estimate"])
+    return Planted(dropped, changed, by, (first, second), blamed, fault, order, definition)
 
 
 def _draws(work: Work, part: int) -> np.random.Generator:
@@ -169,8 +178,11 @@ def _declared_rate(work: Work) -> float:
 
 
 def _change(work: Work, indicator: str) -> float:
-    rows = select(work.effects, indicator=indicator, group="pilot", estimand="change", method="linearised")
-    return float(rows["estimate"].iloc[0])
+    return float(effect(work, "pilot", "change", indicator=indicator)["estimate"])
+
+
+def _difference(work: Work, indicator: str) -> pd.Series:
+    return effect(work, BETWEEN, "did", indicator=indicator)
 
 
 def _ballot(overall: str, *, quality: str = "") -> Ballot:
@@ -182,60 +194,52 @@ def _written(work: Work) -> Document:
     """The report before anybody changed it by hand: with too few groups, too strong words, another definition."""
     study, language, wrong = work.study, work.language, planted(work)
     kept = [ASKED, *(group for group in GROUPS if group != wrong.dropped)]
-    entries, blocks = Entries(), list[str]()
+    made = Assembly(study, language)
+    made.pictures = _pictures(work, kept)
+    made.figures = [
+        {"name": name, "png_sha256": sha256(one.png).hexdigest(), "alt": one.alt, "drawn": []}
+        for name, one in made.pictures.items()
+    ]
 
-    def say(key: str, body: str = "", **values: Any) -> None:
-        source = text(f"course_6_{key}", language, **values) + body if key else body
-        words, spans = resolve(source, escaped=plain)
-        blocks.append(entries.enter(spanned(words, spans), told_origins(spans), "lesson_6", len(blocks)))
+    def say(heading: str, *paragraphs: str) -> None:
+        words, spans = resolve("\n\n".join(paragraphs), escaped=plain)
+        made.section(text(heading, language), spanned(words, spans), told_origins(spans), "lesson_6")
 
     with tracing():
-        say("heading_survey")
-        for sentence in design_sentences(work.effects, study, language):
-            say("", sentence)
         table = effects_table(work.effects, study, language, groups=["pilot"], indicators=kept)
-        table = table.drop(columns=text("column_group", language))
-        say("", f"{markdown(table)}\n: {text('course_6_caption_table', language)} {{#table-results}}")
-        pictures = _pictures(work, kept)
-        for name, picture in pictures.items():
-            say(f"before_{name}")  # words between two pictures tell whose caption is whose
-            say("", f"![{picture.alt}](figures/{name}.svg){{#figure-{name}}}")
-        say("heading_cases")
+        rows = markdown(table.drop(columns=text("column_group", language)))
+        shown = [f"{rows}\n: {text('course_6_caption_table', language)} {{#table-results}}"]
+        for name, picture in made.pictures.items():  # words between two pictures tell whose caption is whose
+            image = f"![{picture.alt}](figures/{name}.svg){{#figure-{name}}}"
+            shown += [text(f"course_6_before_{name}", language), image]
+        say("course_6_heading_survey", *design_sentences(work.effects, study, language), *shown)
         rate = number(_rate(work, wrong.definition), 1, language)
-        say("on_time", rate=rate, definition=records(work).declared.definition)
-        say("heading_conclusion")
-        for place, sentence in enumerate(_conclusion(work, wrong), 1):
-            say("", f"**K{place}.** {sentence}")
-        tree = read_markdown("\n\n".join(blocks))
-    ledger_pictures = [
-        {"name": name, "png_sha256": sha256(one.png).hexdigest(), "alt": one.alt, "drawn": []}
-        for name, one in pictures.items()
-    ]
-    about = {"study": study.folder.name, "language": language, "simulated": True}
-    ledger = ledger_bytes(make_ledger(tree, entries, ledger_pictures, **about))
-    about_study = study.declared.study
-    title, organisation = (label(words, language) for words in (about_study.title, about_study.organisation))
-    return Document(language, title, text("course_6_kind", language), organisation, True, tree, pictures, ledger,
-                    fingerprint(ledger))  # fmt: skip
+        declared = records(work).declared.definition
+        say("course_6_heading_cases", text("course_6_on_time", language, rate=rate, definition=declared))
+        said = [f"**K{place}.** {sentence}" for place, sentence in enumerate(_conclusion(work, wrong), 1)]
+        say("course_6_heading_conclusion", *said)
+        return made.document(text("course_6_kind", language))
 
 
 def _conclusion(work: Work, wrong: Planted) -> list[str]:
     """The sentences of the conclusion: what the design carries, and one that it does not."""
     said = {(one.indicator, one.group): one.text for one in claims(work.effects, work.study, work.language)}
     other = next(group for group in GROUPS if group not in (wrong.dropped, wrong.blamed, wrong.changed))
-    name = plain(label(work.study.index[wrong.blamed].label, work.language))
-    change = number(_change(work, wrong.blamed), 1, work.language)
+    over = _difference(work, wrong.blamed)
+    ends = {"did": over["estimate"], "low": over["conf_low_adjusted"], "high": over["conf_high_adjusted"]}
+    words: dict[str, Any] = {key: number(one, 1, work.language, sign=True) for key, one in ends.items()}
+    words["units"] = len(work.study.design.arms)
     sentences = {
-        "change": said[ASKED, "pilot"],
-        "did": said[ASKED, BETWEEN],
-        "uncertain": said[UNCHANGED, BETWEEN],
-        "other": said[other, BETWEEN],
-        "overclaim": text("course_6_overclaim", work.language, indicator=name, change=change),
+        "change": (ASKED, said[ASKED, "pilot"]),
+        "did": (ASKED, said[ASKED, BETWEEN]),
+        "uncertain": (UNCHANGED, said[UNCHANGED, "pilot" if wrong.blamed == UNCHANGED else BETWEEN]),
+        "other": (other, said[other, BETWEEN]),
+        "overclaim": (wrong.blamed, text(f"course_6_overclaim_{wrong.fault}", work.language, **words)),
     }
-    names = {"did": ASKED, "change": ASKED, "uncertain": UNCHANGED, "other": other}
-    for key, indicator in names.items():
-        sentences[key] = f"{plain(label(work.study.index[indicator].label, work.language))}: {sentences[key]}"
-    return [sentences[key] for key in wrong.order]
+    return [
+        f"{plain(label(work.study.index[indicator].label, work.language))}: {sentence}"
+        for indicator, sentence in (sentences[key] for key in wrong.order)
+    ]
 
 
 def _pictures(work: Work, kept: list[str]) -> dict[str, Picture]:
@@ -281,66 +285,65 @@ def _most_votes(work: Work) -> str:
     return mode(ballot.marks["overall"] for ballot in council(work, "dat").ballots)
 
 
-ROUNDED = 0.06  # the answer may be rounded to one decimal
-
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "6.1",
         "number",
         lambda work: _change(work, planted(work).changed),
-        tolerance=ROUNDED,
         unit="course_6_unit_points",
-        mistakes=(
-            Mistake("6_as_printed", lambda work: _change(work, planted(work).changed) + planted(work).by),
-            Mistake("6_by_how_much", lambda work: planted(work).by),
-        ),
+        mistakes={
+            "6_as_printed": lambda work: _change(work, planted(work).changed) + planted(work).by,
+            "6_by_how_much": lambda work: planted(work).by,
+        },
     ),
     Exercise(
         "6.2",
         "codes",
         lambda work: set(planted(work).swapped),
-        mistakes=(
-            Mistake("6_one_figure", lambda work: {planted(work).swapped[0]}),
-            Mistake("6_all_figures", lambda work: set(FIGURES)),
-        ),
+        mistakes={
+            "6_one_figure": lambda work: {planted(work).swapped[0]},
+            "6_all_figures": lambda work: set(FIGURES),
+        },
     ),
     Exercise(
         "6.3",
         "choice",
         lambda work: planted(work).dropped,
         options=GROUPS,
-        mistakes=(
-            Mistake("6_lowest_group", lambda work: UNCHANGED),
-            Mistake("6_changed_group", lambda work: planted(work).changed),
-        ),
+        mistakes={
+            "6_lowest_group": lambda work: UNCHANGED,
+            "6_changed_group": lambda work: planted(work).changed,
+        },
     ),
     Exercise(
         "6.4",
-        "choice",
-        lambda work: planted(work).place("overclaim"),
-        options=("k1", "k2", "k3", "k4", "k5"),
-        mistakes=(
-            Mistake("6_change_is_allowed", lambda work: planted(work).place("change")),
-            Mistake("6_difference_is_allowed", lambda work: planted(work).place("did")),
-            Mistake("6_nothing_found", lambda work: planted(work).place("uncertain")),
-        ),
+        "codes",
+        lambda work: {planted(work).place("overclaim"), planted(work).fault},
+        mistakes={
+            "6_reason_missing": lambda work: {planted(work).place("overclaim")},
+            "6_no_cause": lambda work: {planted(work).place("overclaim"), "a"},
+            "6_no_other_place": lambda work: {planted(work).place("overclaim"), "b"},
+            "6_no_absence": lambda work: {planted(work).place("overclaim"), "c"},
+            "6_change_is_allowed": lambda work: {planted(work).place("change"), "a"},
+            "6_difference_is_allowed": lambda work: {planted(work).place("did"), "a"},
+            "6_nothing_found": lambda work: {planted(work).place("uncertain"), "c"},
+        },
     ),
     Exercise(
         "6.5",
         "number",
         _declared_rate,
-        tolerance=ROUNDED,
         unit="course_6_unit_percent",
-        mistakes=(
-            Mistake("6_printed_rate", lambda work: _rate(work, planted(work).definition)),
-            Mistake("6_share_for_percent", lambda work: _declared_rate(work) / 100),
-        ),
+        mistakes={
+            "6_printed_rate": lambda work: _rate(work, planted(work).definition),
+            "6_share_for_percent": lambda work: _declared_rate(work) / 100,
+        },
     ),
     Exercise(
         "6.6",
         "choice",
         lambda work: decide(council(work, "dat")).rating,
         options=("xuat_sac", "dat", "khong_dat"),
-        mistakes=(Mistake("6_most_votes", _most_votes),),
+        mistakes={"6_most_votes": _most_votes},
     ),
 )

@@ -63,10 +63,7 @@ def items_of(study: Study, indicator: str) -> list[str]:
 
 def licence(study: Study, indicator: str = "") -> Licence:
     """The strongest words that the design carries for an indicator; without one, for any outcome of the plan."""
-    randomised = (
-        study.design.pilot_units_chosen == "randomised" and list(study.design.arms.values()).count("pilot") > 1
-    )
-    return GATE[not comparability(study, indicator), study.design.compared, randomised]
+    return GATE[not comparability(study, indicator), study.design.compared, study.design.randomised]
 
 
 def compares(study: Study, indicator: str = "") -> bool:
@@ -91,11 +88,9 @@ def _wording_sentences(study: Study, language: Language) -> list[str]:
     """Which outcomes may not be compared although the surveys may: their wording."""
     reasons = {code: comparability(study, code) for code in study.plan.outcomes}
     return [
-        text(
-            f"{reason}_of", language, indicators=listing([quoted(study, code, language) for code in codes], language)
-        )
+        text(f"{reason}_of", language, indicators=listing(names, language))
         for reason in ("undeclared_wording", "differs_wording")
-        if (codes := [code for code, found in reasons.items() if reason in found])
+        if (names := [quoted(study, code, language) for code, found in reasons.items() if reason in found])
     ]
 
 

@@ -56,11 +56,7 @@ class CumulativeLogit:
 
 
 def superiority(
-    values: ArrayLike,
-    domain: ArrayLike,
-    before: Mapping[Any, float],
-    after: Mapping[Any, float],
-    **design: Any,
+    values: ArrayLike, domain: ArrayLike, before: Mapping[Any, float], after: Mapping[Any, float], **design: Any
 ) -> Contrasts:
     """Chance that an answer drawn after exceeds one drawn before, ties counting half, of k items.
 
@@ -101,11 +97,7 @@ def superiority(
 
 
 def homogeneity(
-    values: ArrayLike,
-    domain: ArrayLike,
-    before: Mapping[Any, float],
-    after: Mapping[Any, float],
-    **design: Any,
+    values: ArrayLike, domain: ArrayLike, before: Mapping[Any, float], after: Mapping[Any, float], **design: Any
 ) -> Homogeneity:
     """Test whether the distribution of one item is the same before and after, for any design.
 

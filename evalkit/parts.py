@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from evalkit.errors import DataError, Problem, raise_any
+from evalkit.errors import Problem, gathered, raise_any
 from evalkit.study import Study
 
 PARTS = ("context", "cases", "training", "council", "workshop", "registers")
@@ -26,10 +26,8 @@ def read_parts(study: Study) -> dict[str, Any]:
     problems: list[Problem] = []
     found = {}
     for part in parts_of(study):
-        try:
+        with gathered(problems):
             found[part] = _reader(part)(study)
-        except DataError as error:
-            problems += error.problems
     raise_any(problems)
     return found
 

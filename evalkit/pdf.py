@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from io import BytesIO
 from itertools import groupby
+from math import ceil
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 
 from evalkit.documents import Document, pandoc
-from evalkit.language import text
-from evalkit.trees import Element, elements, placed, prepared, walk, words
+from evalkit.language import text, unparted
+from evalkit.trees import Element, elements, placed, prepared, table_rows, walk, words
 
 STANDARDS = ["a-3a", "ua-1"]
 LEDGER = "ledger.json"
@@ -24,7 +25,8 @@ NEAR, HEIGHT = 1, 12  # points: from where a number was put, to the side and dow
 PORTRAIT, LANDSCAPE = 453, 700
 SIZES = [(PORTRAIT, 10.5), (PORTRAIT, 9.5), (PORTRAIT, 8.5), (LANDSCAPE, 9.5), (LANDSCAPE, 8.5), (LANDSCAPE, 7.5)]
 LETTER, PADDING = 0.52, 8  # width of a letter of Libertinus Serif in sizes of type; points beside a cell's text
-MOST_LINES = 5  # that the fullest row of a table should take
+MOST_LINES = 4  # that the fullest row of a table should take
+TOGETHER = 20  # lines: a table of so many stays on one page
 
 
 def pdf(document: Document, *, sheet: bool = False) -> bytes:
@@ -200,11 +202,12 @@ def _marked(element: Element) -> Element | list[Element]:
     if kind == "Math":
         return _between(f"#formula({_quoted(content[1])})[", [element])
     if kind == "Table":
-        line, size, shares = _fit(element)
+        line, size, shares, lines = _fit(element)
         for column, share in zip(content[2], shares or [], strict=False):
             column[1] = {"t": "ColWidth", "c": share}
         turned = "#set page(flipped: true)\n" if line == LANDSCAPE else ""
-        opening = f"#[{turned}#show table: set text(size: {size}pt)"
+        kept = "#show figure: set block(breakable: false)\n" if lines <= TOGETHER else ""
+        opening = f"#[{turned}{kept}#show table: set text(size: {size}pt)"
         return [_typst("RawBlock", opening), element, _typst("RawBlock", "]")]
     return element
 
@@ -221,22 +224,22 @@ def _quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _fit(table: Element) -> tuple[int, float, list[float] | None]:
-    """How a table fits: width of a line, size of type, and columns as shares of the line where they must wrap.
+def _fit(table: Element) -> tuple[int, float, list[float] | None, int]:
+    """How a table fits: width of a line, size of type, columns as shares of the line where they must wrap, its lines.
 
     A column that must wrap gets room by the root of its fullest cell, so that short ones keep to one line.
     """
-    head, *body = _rows(table) or [[]]
+    head, *body = [[cell[4] for cell in row[1]] for row in table_rows(table["c"])] or [[]]
     columns = [[words(cell) for cell in column] for column in zip(*body, strict=False)] or [[] for _ in head]
     titles = [words(cell) for cell in head]
-    least = [max((len(word) for cell in [title, *column] for word in cell.split()), default=1)
+    least = [max((len(word) for cell in [title, *column] for word in unparted(cell)), default=1)
              for title, column in zip(titles, columns, strict=False)]  # fmt: skip
     most = [max(low, len(title) / 3, *map(len, column))
             for low, title, column in zip(least, titles, columns, strict=False)]  # fmt: skip
     for line, size in SIZES:
         room = (line - PADDING * len(most)) / (LETTER * size)  # in letters
         if sum(map(max, most, map(len, titles))) <= room:
-            return line, size, None
+            return line, size, None, 1 + len(body)
         low, high = 0.0, float(max(most))
         for _ in range(30):
             middle = (low + high) / 2
@@ -248,11 +251,6 @@ def _fit(table: Element) -> tuple[int, float, list[float] | None]:
         if widths.sum() <= room + 1 and lines.max() <= MOST_LINES:
             break
     taken = LETTER * size * widths + PADDING
-    return line, size, [float(share) for share in taken / max(taken.sum(), line)]
-
-
-def _rows(table: Element) -> list[list[Any]]:
-    """The cells' contents, row by row; what spans several columns counts in its first."""
-    _, _, _, head, bodies, foot = table["c"]
-    rows = [*head[1], *(row for body in bodies for row in [*body[2], *body[3]]), *foot[1]]
-    return [[cell[4] for cell in row[1]] for row in rows]
+    count = sum(max(ceil(len(words(cell)) / width) for cell, width in zip(row, widths, strict=False))
+                for row in [head, *body])  # fmt: skip
+    return line, size, [float(share) for share in taken / max(taken.sum(), line)], count

@@ -114,13 +114,7 @@ def minimum_detectable_change(
     return Detectable(*_change(survey, pilots, comparisons, shock_sd, power, level, placebo), floor=floor)
 
 
-def respondents_needed(
-    target: float,
-    survey: Survey,
-    pilots: int,
-    comparisons: int = 0,
-    **options: Any,
-) -> float:
+def respondents_needed(target: float, survey: Survey, pilots: int, comparisons: int = 0, **options: Any) -> float:
     """The fewest respondents a unit and wave, in as many clusters as `survey` has, whose change is at most `target`.
 
     target: points, above 0; the others, and options, as in `minimum_detectable_change`. Returns a whole number, or
@@ -138,13 +132,7 @@ def respondents_needed(
     return _fewest(change, target, survey.clusters or 1)
 
 
-def clusters_needed(
-    target: float,
-    survey: Survey,
-    pilots: int,
-    comparisons: int = 0,
-    **options: Any,
-) -> float:
+def clusters_needed(target: float, survey: Survey, pilots: int, comparisons: int = 0, **options: Any) -> float:
     """The fewest clusters a unit, with as many people in each as `survey` has, whose change is at most `target`.
 
     Arguments, result and errors as in `respondents_needed`; ValueError for a survey without clusters.
@@ -163,12 +151,7 @@ def clusters_needed(
     return _fewest(change, target)
 
 
-def comparisons_needed(
-    target: float,
-    survey: Survey,
-    pilots: int,
-    **options: Any,
-) -> float:
+def comparisons_needed(target: float, survey: Survey, pilots: int, **options: Any) -> float:
     """The fewest comparison units beside these pilots whose detectable difference is at most `target`.
 
     Arguments and errors as in `respondents_needed`. Returns `math.inf` where a thousand are not enough. Beside few
@@ -178,20 +161,14 @@ def comparisons_needed(
     >>> comparisons_needed(18, survey, 2, shock_sd=4), comparisons_needed(10, survey, 2, shock_sd=4)
     (7, inf)
     """
-
-    def change(units: int) -> float:
-        return minimum_detectable_change(survey, pilots, units, **options).change
-
     _require_target(target)
-    return next((units for units in range(1, 1001) if change(units) <= target), math.inf)
+    changes = (
+        (units, minimum_detectable_change(survey, pilots, units, **options).change) for units in range(1, 1001)
+    )
+    return next((units for units, change in changes if change <= target), math.inf)
 
 
-def pilots_needed(
-    target: float,
-    survey: Survey,
-    comparisons_per_pilot: int = 1,
-    **options: Any,
-) -> float:
+def pilots_needed(target: float, survey: Survey, comparisons_per_pilot: int = 1, **options: Any) -> float:
     """The fewest pilot units, each with so many comparison units (0: none), whose change is at most `target`.
 
     Arguments, result and errors as in `respondents_needed`.
@@ -345,9 +322,8 @@ def _require_target(target: float) -> None:
 
 def _require(name: str, value: float, low: float, high: float = math.inf) -> None:
     if not low <= value <= high:  # NaN too
-        raise ValueError(
-            f"{name} is {value}, not " + (f"{low} or more" if high == math.inf else f"in [{low}, {high}]")
-        )
+        wanted = f"{low} or more" if high == math.inf else f"in [{low}, {high}]"
+        raise ValueError(f"{name} is {value}, not {wanted}")
 
 
 def _require_share(name: str, value: float) -> None:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit.language import Language, label, number, plain, text
+from evalkit.language import Language, label, listing, number, plain, text
 from evalkit.planning import Survey as SurveyModel
 from evalkit.prospects import arms, design_label, observed_design_effect
 from evalkit.study import Study
-from evalkit.values import (
-    exactly,
-    shown,
-    titled,
-    unit_words,
-)
+from evalkit.values import exactly, shown, titled, unit_words
 
 
 def assumptions(model: SurveyModel, frame: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
@@ -124,6 +119,12 @@ def sample_sizes(frame: pd.DataFrame, study: Study, language: Language) -> pd.Da
         for row in frame.to_dict("records")
     ]
     return titled(rows, language)
+
+
+def unsized_sentence(study: Study, language: Language) -> str:
+    """Which units the table of sample sizes leaves out, for want of a declared population; empty where none."""
+    units = [study.unit_label(unit.code, language) for unit in study.declared.units if not unit.population]
+    return text("sample_sizes_left_out", language, units=listing(units, language)) if units else ""
 
 
 def costs(frame: pd.DataFrame, study: Study, language: Language, *, units: int) -> pd.DataFrame:

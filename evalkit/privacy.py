@@ -173,11 +173,8 @@ def check_columns(
             declared = codebook.get(variable)
             kind_of = declared.type if declared else "text"
             title = declared.column if declared else variable
-            if kind_of in ("identifier", "ignore"):
-                continue
-            for finding in search({title: frame[variable]}):
-                if not _announced(finding, kind_of):
-                    continue
+            held = search({title: frame[variable]}) if kind_of not in ("identifier", "ignore") else []
+            for finding in [one for one in held if _announced(one, kind_of)]:
                 values = {"count": finding.count, "what": catalogue()[f"personal_kind_{finding.kind}"]}
                 key = "personal_by_name" if finding.by == "name" else "personal_by_content"
                 notices.append(Problem(files[wave], key, values, column=title))

@@ -282,12 +282,8 @@ def _rate_votes(valid: list[Ballot], council: Council, present: int, steps: list
     for rating in council.rule.votes.ratings:
         held = True
         for condition in rating.conditions:
-            values = {
-                "rating": rating.grade,
-                "grades": condition.grades,
-                "share": condition.share,
-                "present": present,
-            }
+            values: dict[str, Any] = {"rating": rating.grade, "grades": condition.grades}
+            values |= {"share": condition.share, "present": present}
             values["count"] = count = sum(given[grade] for grade in condition.grades)
             values["needed"] = bound = needed(condition.comparison, condition.share, present)
             passed = count <= bound if condition.comparison == "at_most" else count >= bound

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from evalkit.effects import select
 from evalkit.language import Language, number, text
 from evalkit.planning import (
     Survey,
@@ -253,12 +254,7 @@ def costs(study: Study, units: int, *, years: float = 1, interviews: int = 0) ->
     if not study.declared.costs:
         return pd.DataFrame(columns=["item", "per", "quantity", "unit_cost", "cost"])
     declared = [
-        {
-            "item": cost.item.en,
-            "per": cost.per,
-            "amount": cost.amount,
-            "unit_cost": cost.unit_cost,
-        }
+        {"item": cost.item.en, "per": cost.per, "amount": cost.amount, "unit_cost": cost.unit_cost}
         for cost in study.declared.costs
     ]
     return replication_cost(pd.DataFrame(declared), units, years=years, interviews=interviews)
@@ -287,8 +283,8 @@ def _test(study: Study) -> dict[str, Any]:
 
 def _scenarios(effects: pd.DataFrame, study: Study) -> list[tuple[str, float | None]]:
     """Claims with their shock sd: of these people; of units with shocks as estimated, or as large as they may be."""
-    of = (effects["indicator"] == study.plan.primary[0]) & (effects["estimand"] == "shock sd")
-    shocks = effects.loc[of, ["estimate", "conf_high"]].to_numpy(dtype=float).ravel()
+    rows = select(effects, indicator=study.plan.primary[0], estimand="shock sd")
+    shocks = rows[["estimate", "conf_high"]].to_numpy(dtype=float).ravel()
     known = [float(sd) for sd in (shocks if len(shocks) and shocks[0] == 0 else shocks[:1]) if np.isfinite(sd)]
     return [("people", None), *(("units", sd) for sd in known)]
 
@@ -298,13 +294,10 @@ def _room(effects: pd.DataFrame, study: Study) -> float:
     indicator = study.plan.primary[0]
     if study.index[indicator].aggregate == "value":
         return np.inf
-    levels = effects[
-        (effects["indicator"] == indicator) & (effects["estimand"] == "level") & (effects["contrast"] == "before")
-    ].set_index("group")["estimate"]
+    levels = select(effects, indicator=indicator, estimand="level", contrast="before").set_index("group")["estimate"]
     return 100 - float(levels["pilot" if "pilot" in levels else "all"])
 
 
 def _unit(effects: pd.DataFrame, study: Study) -> str:
     """The unit of a change of the first primary outcome."""
-    of = (effects["indicator"] == study.plan.primary[0]) & (effects["estimand"] == "change")
-    return str(effects.loc[of, "unit"].iloc[0])
+    return str(select(effects, indicator=study.plan.primary[0], estimand="change")["unit"].iloc[0])

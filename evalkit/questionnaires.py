@@ -16,10 +16,10 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt
 
+from evalkit.archives import DAY, without_times
 from evalkit.codebook import MOMENTS, Answer, Scale, Variable
 from evalkit.language import Language, day, label, text
 from evalkit.paper_forms import Question, bounds, form_number, head, plain_skip, questions
-from evalkit.spreadsheets import DAY, without_times
 from evalkit.study import Study
 
 _BOX = "☐"
@@ -123,18 +123,16 @@ class _Paper:
         box = table.rows[0].cells[1].paragraphs[0]
         box.add_run(f"{self.text('paper_form_number')}: ………")
         _border(table.rows[0].cells[1])
-        part = self.text("paper_answers") if self._named_people() else self.text("paper_heading")
+        part = self.text("paper_answers" if self._named_people() else "paper_heading")
         title = self._line(part, bold=True, size=15, before=6)
         name = self._line(label(about.title, self.language), bold=True, after=6)
         title.alignment = name.alignment = WD_ALIGN_PARAGRAPH.CENTER
 
     def _consent(self) -> None:
         privacy = self.study.declared.privacy
-        consent, controller = self.text("paper_consent_open", line="…" * 40), "…" * 25
-        if privacy.consent:
-            consent = label(privacy.consent, self.language)
-        if privacy.controller:
-            controller = label(privacy.controller, self.language)
+        open_line = self.text("paper_consent_open", line="…" * 40)
+        consent = label(privacy.consent, self.language) if privacy.consent else open_line
+        controller = label(privacy.controller, self.language) if privacy.controller else "…" * 25
         until = day(privacy.retain_until, self.language) if privacy.retain_until else self.text("paper_date")
         line = self._line("", after=3)
         line.add_run(self.text("paper_consent") + " ").bold = True
@@ -161,13 +159,9 @@ class _Paper:
 
         def alike(question: Question) -> tuple:
             scale = question.first.scale if question.first.choice is None else None
-            return (
-                scale.name if scale and len(scale.answers) <= _WIDEST else question.number,
-                question.first.relevant,
-            )
+            return scale.name if scale and len(scale.answers) <= _WIDEST else question.number, question.first.relevant
 
-        for _, block in groupby(self.questions, key=alike):
-            yield list(block)
+        yield from (list(block) for _, block in groupby(self.questions, key=alike))
 
     def _table(self, block: list[Question]) -> None:
         scale = block[0].first.scale

@@ -18,10 +18,7 @@ from evalkit.language import Language, day, label, number, plain, text
 from evalkit.privacy import search
 from evalkit.study import Study
 from evalkit.tracing import as_name
-from evalkit.values import (
-    shown,
-    titled,
-)
+from evalkit.values import shown, suppressed, titled
 
 # What the team may mend in its declarations is no matter of the report.
 FOR_THE_TEAM = ("communes_", "personal_", "reason_personal", "placeholder_", "period_missing", "studybook_")
@@ -59,7 +56,7 @@ def flow(survey: Survey, scores: pd.DataFrame, study: Study, language: Language)
     """Forms by wave and unit: issued, returned, dropped, valid, analysed for the first primary outcome, rate."""
     rows = []
     for row in flow_counts(survey, scores, study).itertuples():
-        wave = next(wave for wave in study.declared.waves if wave.code == row.wave)
+        wave = study.wave(row.wave)
         rows.append(
             {
                 "wave": label(wave.label, language),
@@ -167,14 +164,11 @@ def spellings(survey: Survey, study: Study, language: Language) -> pd.DataFrame:
         for answer in scale.answers:
             found = spelt_as[answer.code]
             if len(found):
-                examples = "; ".join(f"«{as_name(written)}»" for written in found.index[:4]) + (
-                    " …" if len(found) > 4 else ""
-                )
+                examples = "; ".join(f"«{as_name(written)}»" for written in found.index[:4])
+                examples += " …" if len(found) > 4 else ""
                 count = number(found.sum(), 0, language)
-                if hidden[answer.code]:
-                    count = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
-                words = label(answer.labels, language)
-                rows.append({"answer": words, "spellings": examples, "count": count})
+                count = suppressed(study, language) if hidden[answer.code] else count
+                rows.append({"answer": label(answer.labels, language), "spellings": examples, "count": count})
     return titled(rows, language)
 
 

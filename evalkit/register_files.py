@@ -17,7 +17,7 @@ from evalkit.codebook import Variable
 from evalkit.coding import UNREAD, code_text
 from evalkit.declaration import Declared, Labels, Wave, Words, parse
 from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import Problem, gathered, nearest, raise_any
 from evalkit.files import read_grid
 from evalkit.grid import SEARCHED, Grid
 from evalkit.language import LANGUAGES, catalogue
@@ -121,6 +121,8 @@ class RegisterRules(Declared):
 
 
 _File = ItemFile | CountFile
+_Coded = tuple[Any, str, dict[str, Any]]  # a code, or why there is none: message key and values
+_Read = Callable[[str], _Coded]
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,8 @@ def _check_rules(rules: RegisterRules) -> Iterator[Problem]:
     if not rules.items and not rules.counts:
         yield Problem(FILE, "register_no_file", column="items")
     if rules.data_cut <= rules.data_start:
-        yield Problem(
-            FILE, "register_cut_early", {"found": rules.data_cut, "expected": rules.data_start}, column="data_cut"
-        )
+        values = {"found": rules.data_cut, "expected": rules.data_start}
+        yield Problem(FILE, "register_cut_early", values, column="data_cut")
     if rules.launch is not None and not rules.data_start < rules.launch <= rules.data_cut:
         expected = f"{rules.data_start} – {rules.data_cut}"
         yield Problem(FILE, "key_value", {"found": str(rules.launch), "expected": expected}, column="launch")
@@ -207,11 +208,9 @@ class _Reader:
         if self.study.outside(file.file):
             self.problems.append(Problem(FILE, "path_outside", {"found": file.file}))
             return None
-        try:
+        with gathered(self.problems):
             return self._rows(read_grid(path, file.file, sheet=file.sheet), file)
-        except DataError as error:
-            self.problems.extend(error.problems)
-            return None
+        return None
 
     def _rows(self, grid: Grid, file: _File) -> pd.DataFrame:
         wanted = {name: title for name, title in file.columns.model_dump().items() if title is not None}
@@ -290,13 +289,7 @@ class _Reader:
         return frame
 
     def _column(
-        self,
-        file: _File,
-        rows: pd.DataFrame,
-        name: str,
-        read: Callable[[str], tuple[Any, str, dict[str, Any]]],
-        absent: Any = None,
-        may_be_empty: bool = False,
+        self, file: _File, rows: pd.DataFrame, name: str, read: _Read, absent: Any = None, may_be_empty: bool = False
     ) -> pd.Series:
         """A column's codes, each distinct text read once; `absent` where there is no column or an empty cell."""
         if name not in rows:
@@ -320,24 +313,24 @@ class _Reader:
         if first != here:
             self._problem(file, "register_row_twice", line, name, other=first[0], first=first[1])
 
-    def _item(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _item(self, text: str) -> _Coded:
         return text, "" if _ITEM.fullmatch(text) else "register_item_unknown", {}
 
-    def _unit(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _unit(self, text: str) -> _Coded:
         names = [name for unit in self.study.declared.units for name in unit.spellings]
         found = self.units.get(fold(text))
         return found, "" if found else "register_unit_unknown", {"expected": nearest(text, names)}
 
-    def _kind(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _kind(self, text: str) -> _Coded:
         found = self.kinds.get(fold(text))
         words = {language: "; ".join(_kind_words(kind)[language] for kind in KINDS) for language in LANGUAGES}
         return found, "" if found else "register_kind_unknown", {"expected": words}
 
-    def _competent(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _competent(self, text: str) -> _Coded:
         answer = _ANSWERS.get(fold(text))
         return answer, "register_competence_unknown" if answer is None else "", {}
 
-    def _month(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _month(self, text: str) -> _Coded:
         match = _MONTH.fullmatch(text.lower())
         month, year = (match[1] or match[4], match[2] or match[3]) if match else ("0", "0")
         expected = {"expected": f"{self.rules.data_start:%m/%Y} – {self.rules.data_cut:%m/%Y}"}
@@ -345,18 +338,16 @@ class _Reader:
         value = known.get((int(month), int(year)), pd.NaT)
         return value, "register_month_unknown" if value is pd.NaT else "", expected
 
-    def _count(self, text: str) -> tuple[Any, str, dict[str, Any]]:
+    def _count(self, text: str) -> _Coded:
         whole = re.fullmatch(r"\d{1,6}", text)
         return (float(text), "", {}) if whole else (np.nan, "register_count_unknown", {"found": _shown(text)})
 
-    def _day(self, text: str, name: str, file: ItemFile) -> tuple[Any, str, dict[str, Any]]:
+    def _day(self, text: str, name: str, file: ItemFile) -> _Coded:
         low = self.rules.data_start if name == "received" else date(1990, 1, 1)
         high = date(2100, 1, 1) if name == "due" else self.rules.data_cut
         variable = Variable(name, name, "date", None, low, high, {}, False, 0)
-        label = Labels(vi=name, en=name)
-        wave = Wave(
-            code=name, period="before", label=label, file=file.file, dates=file.dates, field_start=low, field_end=high
-        )
+        words: dict[str, Any] = {"code": name, "period": "before", "label": Labels(vi=name, en=name)}
+        wave = Wave(**words, file=file.file, dates=file.dates, field_start=low, field_end=high)
         value, _, key, values = code_text(text, variable, wave)
         return value, f"register_{key}" if key else "", {"found": _shown(text), **values}
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from evalkit.effects import select
 from evalkit.language import Language, day, listing, number, plain, text
 from evalkit.register_files import COUNTS, KINDS, Registers
 from evalkit.registers import FEW, PERSONAL, comparability, compared_months, licence
@@ -14,7 +15,7 @@ from evalkit.sample import BETWEEN
 from evalkit.study import PERIODS, Study
 from evalkit.tracing import as_name
 from evalkit.units import compare_units
-from evalkit.values import group_label, shown, shown_p, titled
+from evalkit.values import group_label, shown, shown_p, suppressed, titled
 
 
 def received(months: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def received(months: pd.DataFrame, study: Study, language: Language) -> pd.DataF
         names = ("received", "within_competence", "resolved", "open", "judged", "on_time")
         few = {name: kind in PERSONAL and 0 < sums[name] < study.declared.privacy.minimum_cell for name in names}
         part = few["received"] or few["within_competence"] or few["judged"]
-        small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+        small = suppressed(study, language)
         hidden = {name: few["received"] if name == "received" else part for name in names}
         row |= {name: small if hidden[name] else shown(sums[name], 0, language) for name in names}
         rows.append({f"register_{name}": value for name, value in row.items()})
@@ -96,7 +97,7 @@ def units(effects: pd.DataFrame, study: Study, language: Language, *, kind: str)
 def durations(found: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
     """Median days until resolved with intervals; `found` from `registers.durations`, rows of too few items hidden."""
     rows = []
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     for row in found.to_dict("records"):
         few = np.isnan(row["n"])
         median = shown(row["median"], 0, language)
@@ -148,9 +149,8 @@ def sentences(effects: pd.DataFrame, registers: Registers, study: Study, languag
             for period, one in levels.items()
         }
         names = {"kind": text(f"register_kind_{kind}", language), "share": share_label(share, language)}
-        paragraph = [
-            text("register_level", language, group=plain(group_label(study, group, language)), **names, **values)
-        ]
+        names |= {"group": plain(group_label(study, group, language))}
+        paragraph = [text("register_level", language, **names, **values)]
         did = _did(found, "unit t")
         tall = found.loc[found["estimand"] == "did", "note"]
         if words in ("changed_more", "effect") and len(tall) and not did:
@@ -236,9 +236,7 @@ def _indicators(effects: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
 
 def _one(found: pd.DataFrame, group: str, estimand: str, **where: str) -> dict[str, Any]:
     """The row of an estimate; empty where there is none."""
-    rows = found[(found["group"] == group) & (found["estimand"] == estimand)]
-    for column, value in where.items():
-        rows = rows[rows[column] == value]
+    rows = select(found, group=group, estimand=estimand, **where)
     return rows.iloc[0].to_dict() if len(rows) else {}
 
 
@@ -250,7 +248,7 @@ def _did(found: pd.DataFrame, method: str) -> dict[str, Any]:
 def _estimate(row: dict[str, Any], study: Study, language: Language, *, signed: bool = False) -> str:
     """An estimate with its interval; an en dash where there is none."""
     if row and row["note"] == FEW:
-        return text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+        return suppressed(study, language)
     if not row or not np.isfinite(row["estimate"]):
         return "–"
     words = number(row["estimate"], 1, language, sign=signed)

@@ -106,9 +106,7 @@ def comparability(registers: Registers) -> list[str]:
 
 def licence(registers: Registers, study: Study) -> Licence:
     """The strongest words that the registers and the design carry, by `licence.GATE`."""
-    design = study.design
-    randomised = design.pilot_units_chosen == "randomised" and list(design.arms.values()).count("pilot") > 1
-    return GATE[not comparability(registers), design.compared, randomised]
+    return GATE[not comparability(registers), study.design.compared, study.design.randomised]
 
 
 def register_effects(registers: Registers, study: Study) -> pd.DataFrame:
@@ -219,14 +217,12 @@ def _item_months(registers: Registers, study: Study) -> pd.DataFrame:
     own = items["within_competence"]
     done, due = own & (items["closed"] <= ends), own & (items["due"] <= ends)
     judged = due if registers.rules.on_time == "of_due" else done & items["due"].notna()
-    flags = pd.DataFrame({"received": True, "within_competence": own, "resolved": done, "due": due})
-    flags["judged"] = judged
+    flags = pd.DataFrame({"received": True, "within_competence": own, "resolved": done, "due": due, "judged": judged})
     flags["on_time"] = judged & (items["closed"] <= ends.where(ends < items["due"], items["due"]))
     flags["open"] = own & ~done
     counted = flags.astype(float).groupby([items["unit"], items["month"], items["kind"]]).sum()
-    every = pd.MultiIndex.from_product(
-        [list(study.design.arms), registers.rules.months, _present(items)], names=["unit", "month", "kind"]
-    )
+    keys = [list(study.design.arms), registers.rules.months, _present(items)]
+    every = pd.MultiIndex.from_product(keys, names=["unit", "month", "kind"])
     return counted.reindex(every, fill_value=0.0).reset_index()
 
 
@@ -264,9 +260,7 @@ def _did_rows(name: str, sums: pd.DataFrame, study: Study) -> list[dict[str, Any
     wide = sums.unstack("period").reindex(list(arms))
     if any((part, period) not in wide for part in ("hits", "n") for period in PERIODS):
         return []
-    shares = {
-        period: 100 * wide["hits", period] / wide["n", period].where(wide["n", period] > 0) for period in PERIODS
-    }
+    shares = 100 * wide["hits"] / wide["n"].where(wide["n"] > 0)
     change = (shares["after"] - shares["before"]).to_numpy(dtype=float)
     shared: dict[str, Any]
     shared = {"indicator": name, "group": BETWEEN, "estimand": "did", "contrast": DID, "unit": "percentage points"}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from evalkit.language import Language, label, number, plain, text
 from evalkit.study import Study
-from evalkit.values import Values, exactly, titled, too_few
+from evalkit.values import Values, exactly, suppressed, titled, too_few
 
 # Nunnally & Bernstein 1994, Psychometric Theory, pp. 264–265 and 305: rules of thumb for measures in the making.
 LEAST_ALPHA, LEAST_ITEM_REST = 0.70, 0.30
@@ -28,7 +28,7 @@ def reliability(effects: pd.DataFrame, study: Study, language: Language) -> pd.D
             "reliability_weakest": _with_interval(values, rest.loc[rest["estimate"].fillna(np.inf).idxmin()]),
         }
         if too_few(alpha, study).iloc[0]:
-            cells = dict.fromkeys(cells, text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
+            cells = dict.fromkeys(cells, suppressed(study, language))
         name, items = label(study.index[indicator].label, language), number(len(rest), 0, language)
         words = {"indicator": name, "wave": _wave(study, wave, language), "reliability_items": items}
         rows.append(words | cells)
@@ -38,7 +38,7 @@ def reliability(effects: pd.DataFrame, study: Study, language: Language) -> pd.D
 def reliability_items(effects: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
     """The item-rest correlations with their intervals, one row an item of an indicator, one column a wave."""
     values, rows = Values(effects, study, language), []
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     rest = effects[effects["estimand"] == "item_rest"]
     keys = rest["contrast"].str.partition(", ") if len(rest) else pd.DataFrame(columns=[0, 2])
     for (indicator, item), found in rest.groupby([rest["indicator"], keys[2]], sort=False):

@@ -100,9 +100,8 @@ def run(
             "unit": only,
         }
         (new / "run.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8", newline="\n")
-        files = written(document) | written_excerpts(document) | _written_response(study, document)
-        for name, data in files.items():
-            (new / report_file(document.simulated, language, name)).write_bytes(data)
+        for name, data in documents(study, document).items():
+            (new / name).write_bytes(data)
         try:
             write_bundle(study, new)
         except DataError as refused:  # the report stays in the house; what must not leave it is named
@@ -117,6 +116,12 @@ def compose(study: Study, output: Path, language: Language, progress: Callable[.
     document = _document(study, output, execute(study, wanted, output, language, progress), language)
     (output / "ledger.json").write_bytes(document.ledger)
     return document
+
+
+def documents(study: Study, document: Document) -> dict[str, bytes]:
+    """All documents of a report by their files' names: the report, its excerpts, the response to the council."""
+    made = written(document) | written_excerpts(document) | _written_response(study, document)
+    return {report_file(document.simulated, document.language, name): data for name, data in made.items()}
 
 
 def written(document: Document) -> dict[str, bytes]:
@@ -154,7 +159,7 @@ def _written_response(study: Study, document: Document) -> dict[str, bytes]:
     if replies.empty:
         return {}
     made, title = Assembly(study, document.language), text("team_section_response", document.language)
-    made.section(title, "", [], "response")
+    made.section(title, "", [], "response", "unnumbered")
     made.table(replies, text("table_response", document.language), "response")
     if submitted := submitted_ledger(study):
         changes = ledger_changes(submitted, json.loads(document.ledger), document.language)
@@ -163,7 +168,7 @@ def _written_response(study: Study, document: Document) -> dict[str, bytes]:
             made.table(changes, caption, "ledger_changes")
         else:
             made.blocks.append(caption)
-    return {"response.docx": docx(made.document(title), template="short")}
+    return {"response.docx": docx(made.document(title, response_to=document.fingerprint), template="short")}
 
 
 @contextmanager

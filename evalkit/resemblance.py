@@ -27,22 +27,15 @@ def nearest(
 ) -> tuple[Nearest, Nearest]:
     """The nearest other form within the form's own group, and in all other groups (Kuriakose & Robbins 2016).
 
-    The share is of the items that both forms answered. Of equally near forms the first counts.
+    codes: answers (n, items), NaN where there is none. group (n,): number of the group, such as the wave.
+    person (n,): number of the person, negative where unknown; forms of one person are not compared. minimum: pairs
+    with fewer items answered by both are not compared. The share, NaN where there is none, is of the items that both
+    forms answered. Of equally near forms the first counts.
 
-    Args:
-        codes: answers (n, items), NaN where there is none.
-        group: number of the group (n,), such as the wave.
-        person: number of the person (n,), negative where unknown; forms of one person are not compared.
-        minimum: pairs with fewer items answered by both are not compared.
-
-    Returns:
-        `Nearest` within the group and `Nearest` in other groups; share NaN where there is none.
-
-    Examples:
-        >>> codes = np.array([[1.0, 2, 3], [1, 2, 1], [3, 3, 1]])
-        >>> within, across = nearest(codes, np.array([0, 0, 1]), np.array([-1, -1, -1]), minimum=2)
-        >>> within.position.tolist(), across.position.tolist()
-        ([1, 0, -1], [2, 2, 1])
+    >>> codes = np.array([[1.0, 2, 3], [1, 2, 1], [3, 3, 1]])
+    >>> within, across = nearest(codes, np.array([0, 0, 1]), np.array([-1, -1, -1]), minimum=2)
+    >>> within.position.tolist(), across.position.tolist()
+    ([1, 0, -1], [2, 2, 1])
     """
     n = len(codes)
     chosen, answered = _indicators(codes)
@@ -87,9 +80,8 @@ def kappa(first: Floats, second: Floats) -> Floats:
 
     Two forms of one answer each agree wholly and by chance: their kappa is 0.
 
-    Examples:
-        >>> kappa(np.array([[4.0, 4, 4], [1, 2, 3]]), np.array([[4.0, 4, 4], [1, 2, 3]])).tolist()
-        [0.0, 1.0]
+    >>> kappa(np.array([[4.0, 4, 4], [1, 2, 3]]), np.array([[4.0, 4, 4], [1, 2, 3]])).tolist()
+    [0.0, 1.0]
     """
     both = ~np.isnan(first) & ~np.isnan(second)
     count = np.maximum(both.sum(axis=1), 1)
@@ -123,21 +115,12 @@ def within_agreement(
     Forms change their group at random within their stratum, as if another interviewer of the same place had filled
     them in. All pairs are counted from frequencies: c(c - 1)/2 of them share an answer that c forms gave.
 
-    Args:
-        codes: answers (n, items), NaN where there is none.
-        group: number of the group (n,), 0, 1, ..., such as the interviewer in a wave.
-        stratum: number of the stratum (n,), such as the wave and unit.
-        permutations: how many.
-        seed: given to `np.random.default_rng`.
+    codes: answers (n, items), NaN where there is none. group (n,): 0, 1, ..., such as the interviewer in a wave.
+    stratum (n,): such as the wave and unit. NaN for groups without a pair.
 
-    Returns:
-        A `WithinAgreement`; NaN for groups without a pair.
-
-    Examples:
-        >>> codes = np.array([[1.0, 1], [1, 1], [1, 2], [2, 1]])
-        >>> group = np.array([0, 0, 1, 1])
-        >>> within_agreement(codes, group, np.zeros(4, dtype=int)).observed.tolist()
-        [1.0, 0.0]
+    >>> codes = np.array([[1.0, 1], [1, 1], [1, 2], [2, 1]])
+    >>> within_agreement(codes, np.array([0, 0, 1, 1]), np.zeros(4, dtype=int)).observed.tolist()
+    [1.0, 0.0]
     """
     matrix = tuple(part.astype(float) for part in _indicators(codes))
     groups = int(group.max()) + 1 if len(group) else 0

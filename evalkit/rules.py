@@ -87,16 +87,7 @@ def violations(frame: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
             if rows is not None:
                 rows = np.flatnonzero(rows & cells.notna().to_numpy())
                 found += [(rows, np.full(len(rows), at), np.full(len(rows), RULES.index(rule)))]
-    rows, variables, rules = _side_by_side(found, 3)
-    order = np.lexsort((rules, variables, rows))
-    return pd.DataFrame(
-        {
-            "row_id": frame["row_id"].to_numpy()[rows[order]],
-            "variable": np.array(list(codebook), dtype=object)[variables[order]],
-            "rule": np.array(RULES, dtype=object)[rules[order]],
-        },
-        dtype="str",
-    )
+    return _cells(frame, codebook, found, rule=RULES)
 
 
 def not_applicable(frame: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
@@ -112,32 +103,17 @@ def not_applicable(frame: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
         if rows is not None and variable.name in frame:
             rows = np.flatnonzero(rows & frame[variable.name].isna().to_numpy())
             found.append((rows, np.full(len(rows), at)))
-    rows, variables = _side_by_side(found, 2)
-    order = np.lexsort((variables, rows))
-    return pd.DataFrame(
-        {
-            "row_id": frame["row_id"].to_numpy()[rows[order]],
-            "variable": np.array(list(codebook), dtype=object)[variables[order]],
-        },
-        dtype="str",
-    )
+    return _cells(frame, codebook, found)
 
 
-def duplicates(
-    raw: Mapping[str, pd.DataFrame],
-    coded: pd.DataFrame,
-    items: Sequence[str],
-    *,
-    keys: Sequence[tuple[str, ...]] = (),
-    fewest: int = FEWEST_ANSWERS,
-) -> pd.DataFrame:
+def duplicates(raw: Mapping[str, pd.DataFrame], coded: pd.DataFrame, items: Sequence[str]) -> pd.DataFrame:
     """Forms that came again within their wave, each with the first one that it repeats.
 
     raw: one frame a wave, cells as text, index `line`. coded: `row_id`, `wave` and the items as codes, in the order
-        of the waves and lines. keys: groups of raw variables that together name one form, `("xa", "so_phieu")`.
+        of the waves and lines.
     Returns `row_id, kind, other`, one row a later form, in the order of `coded`; kind is the first that holds of
-    `exact` (every cell equal, `fewest` or more of them filled), `id` (a group of keys equal and filled) and `answers`
-    (all items equal, `fewest` or more answered and not all alike: two straight lines are no copy).
+    `exact` (every cell equal, ten or more of them filled) and `answers` (all items equal, ten or more answered and
+    not all alike: two straight lines are no copy).
     """
     answers = coded[["row_id", "wave", *items]].set_index("row_id")
     answered = answers[list(items)].notna().sum(axis=1).to_numpy()
@@ -146,11 +122,8 @@ def duplicates(
     for wave, frame in raw.items():
         frame = frame.set_axis(pd.Index([f"{wave}-{line}" for line in frame.index]))
         filled = (frame != "").sum(axis=1).to_numpy()
-        found.append(_repeated(frame[filled >= fewest], "exact"))
-        for group in keys:
-            named = pd.DataFrame({name: _by_text(frame[name], fold).astype("str") for name in group})
-            found.append(_repeated(named[(named != "").all(axis=1)], "id"))
-    found.append(_repeated(answers[(answered >= fewest) & spread], "answers"))
+        found.append(_repeated(frame[filled >= FEWEST_ANSWERS], "exact"))
+    found.append(_repeated(answers[(answered >= FEWEST_ANSWERS) & spread], "answers"))
     again = pd.concat(found).drop_duplicates("row_id")
     place = pd.Series(range(len(coded)), coded["row_id"].to_numpy())
     return again.sort_values("row_id", key=lambda rows: rows.map(place), ignore_index=True)
@@ -307,12 +280,8 @@ def _out_of_range(cells: pd.Series, variable: Variable) -> np.ndarray | None:
         return None
     values = cells.dt.normalize() if cells.dtype.kind == "M" else cells
     low, high = (pd.Timestamp(bound) if isinstance(bound, date) else bound for bound in (low, high))
-    outside = np.zeros(len(cells), dtype=bool)
-    if low is not None:
-        outside |= (values < low).to_numpy()
-    if high is not None:
-        outside |= (values > high).to_numpy()
-    return outside
+    outside = np.zeros(len(cells), dtype=bool) if low is None else (values < low).to_numpy()
+    return outside if high is None else outside | (values > high).to_numpy()
 
 
 def _off_scale(cells: pd.Series, variable: Variable) -> np.ndarray | None:
@@ -321,10 +290,16 @@ def _off_scale(cells: pd.Series, variable: Variable) -> np.ndarray | None:
     return ~np.isin(cells.to_numpy(), [answer.code for answer in variable.scale.valid])
 
 
-def _side_by_side(found: Sequence[tuple[np.ndarray, ...]], width: int) -> list[np.ndarray]:
-    """Equally long arrays, one below the other, column by column."""
-    nothing = (np.empty(0, dtype=int),) * width
-    return [np.concatenate(column) for column in zip(nothing, *found, strict=True)]
+def _cells(
+    frame: pd.DataFrame, codebook: Codebook, found: Sequence[tuple[np.ndarray, ...]], **others: Sequence[str]
+) -> pd.DataFrame:
+    """Cells by the positions of row and variable, and of what else is told of them; in the order of these."""
+    names = {"row_id": frame["row_id"], "variable": list(codebook), **others}
+    nothing = (np.empty(0, dtype=int),) * len(names)
+    columns = [np.concatenate(column) for column in zip(nothing, *found, strict=True)]
+    order = np.lexsort(columns[::-1])
+    texts = zip(names.items(), columns, strict=True)
+    return pd.DataFrame({name: np.array(of, dtype=object)[at[order]] for (name, of), at in texts}, dtype="str")
 
 
 def _repeated(rows: pd.DataFrame, kind: str) -> pd.DataFrame:

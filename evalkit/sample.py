@@ -112,9 +112,7 @@ class Sample:
         for name, note in self.notes.items():
             here = unit == name
             if note == "clusters_are_strata":
-                person = (
-                    scores["row_id"] if "respondent" not in scores else scores["respondent"].fillna(scores["row_id"])
-                )
+                person = scores.get("respondent", scores["row_id"]).fillna(scores["row_id"])
                 stratum = stratum.where(~here, cluster)
                 cluster = cluster.where(~here, unit + "|" + person)
             if note == "fpc_used":
@@ -129,9 +127,7 @@ class Sample:
 
     def domain(self, *, pooled: bool = False) -> np.ndarray:
         """The domain of each row."""
-        return (
-            "all|" + self.scores["wave"] if pooled else self.scores["unit"] + "|" + self.scores["wave"]
-        ).to_numpy()
+        return (("all" if pooled else self.scores["unit"]) + ("|" + self.scores["wave"])).to_numpy()
 
     def means(
         self, values: np.ndarray | None = None, *, pooled: bool = False, calibration: Calibration | None = None
@@ -185,9 +181,8 @@ def contrasts(means: DomainMeans, chosen: Iterable[Coefficients]) -> Contrasts:
     wanted = list(chosen)
     found = means.contrast([[one.get(label, 0.0) for label in means.domain] for one in wanted])
     absent = np.array([[not set(one) <= set(means.domain)] for one in wanted])
-    return replace(
-        found, **{name: np.where(absent, np.nan, getattr(found, name)) for name in ("estimate", "std_error")}
-    )
+    estimate, std_error = (np.where(absent, np.nan, numbers) for numbers in (found.estimate, found.std_error))
+    return replace(found, estimate=estimate, std_error=std_error)
 
 
 def estimated(result: Contrasts, row: int, item: int) -> Row:
@@ -257,10 +252,7 @@ def _unit(index: Index, name: str, estimand: str) -> str:
 
 
 _UNITS = {
-    "superiority": "percent",
-    "pairs higher": "percent",
-    "pairs lower": "percent",
-    "lost": "percent",
+    **dict.fromkeys(("superiority", "pairs higher", "pairs lower", "lost"), "percent"),
     "log odds ratio": "log odds",
     "homogeneity": "test statistic",
     "dominance": "sign",

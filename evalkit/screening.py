@@ -22,21 +22,12 @@ from evalkit.study import Study
 
 COLUMNS = ("row_id", "rule", "value", "threshold", "other", "source", "wave", "unit", "interviewer")
 KINDS = {
-    "long_run": "pattern",
-    "same_answer": "pattern",
-    "variability": "pattern",
-    "even_odd": "consistency",
-    "antonyms": "consistency",
-    "outlier": "consistency",
-    "fast": "time",
-    "overlapping": "time",
+    **dict.fromkeys(("long_run", "same_answer", "variability"), "pattern"),
+    **dict.fromkeys(("even_odd", "antonyms", "outlier"), "consistency"),
+    **dict.fromkeys(("fast", "overlapping"), "time"),
     "unanswered": "unanswered",
-    "near_copy": "copy",
-    "copy_across": "copy",
-    "repeated": "copy",
-    "busy_day": "interviewer",
-    "fast_interviewer": "interviewer",
-    "agreement": "interviewer",
+    **dict.fromkeys(("near_copy", "copy_across", "repeated"), "copy"),
+    **dict.fromkeys(("busy_day", "fast_interviewer", "agreement"), "interviewer"),
 }
 FORM_RULES = tuple(rule for rule, kind in KINDS.items() if kind != "interviewer")
 GROUPS, PAIRS = 8, 6  # fewer halves or opposites can hardly correlate less than honest ones may
@@ -49,16 +40,12 @@ TAIL = float(stats.norm.isf(0.001))
 def screen(responses: pd.DataFrame, study: Study, *, missing: pd.DataFrame | None = None) -> pd.DataFrame:
     """Flags on suspicious questionnaires, by every rule that the study has data for; see `rules`.
 
-    Args:
-        responses: one row a form, as `clean` returns it.
-        study: for the codebook, the index, and which columns hold interviewer, start, end and duration.
-        missing: `row_id, variable, kind`, for the share of questions that were not answered.
-
-    Returns:
-        One row a flag, in the order of forms and rules: `row_id`, missing where a flag is about an interviewer;
-        `rule`; `value` and the `threshold` beyond which it lies; `other`, the row_id of the form that it resembles
-        or overlaps; `source`, the key of a text that says where the threshold comes from; `wave`, `unit`,
-        `interviewer`.
+    responses: one row a form, as `clean` returns it. study: for the codebook, the index, and which columns hold
+    interviewer, start, end and duration. missing: `row_id, variable, kind`, for the share of questions that were not
+    answered. Returns one row a flag, in the order of forms and rules: `row_id`, missing where a flag is about an
+    interviewer; `rule`; `value` and the `threshold` beyond which it lies; `other`, the row_id of the form that it
+    resembles or overlaps; `source`, the key of a text that says where the threshold comes from; `wave`, `unit`,
+    `interviewer`.
 
         flags = ek.screen(survey.responses, study, missing=survey.missing)
     """
@@ -197,9 +184,8 @@ def _same_answer(forms: Forms) -> pd.DataFrame:
         straight, reversed_ = (~np.isnan(answers[:, forms.reverse[grid] == turned]) for turned in (False, True))
         enough = (~np.isnan(answers)).sum(axis=1) >= ITEMS
         enough &= straight.any(axis=1) & reversed_.any(axis=1)
-        different = 1 + (
-            np.nan_to_num(answers, nan=-np.inf).max(axis=1) > np.nan_to_num(answers, nan=np.inf).min(axis=1)
-        )
+        highest, lowest = (np.nan_to_num(answers, nan=none) for none in (-np.inf, np.inf))
+        different = 1 + (highest.max(axis=1) > lowest.min(axis=1))
         found.append(_flags(rows, different, 2, enough & (different < 2)))
     return _joined(found)
 

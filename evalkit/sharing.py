@@ -48,19 +48,14 @@ def shared_responses(survey: Survey, study: Study) -> pd.DataFrame | None:
     privacy = study.declared.privacy
     role_of = {getattr(study.declared.design, role): role for role in _ROLES}
     quasi = [role_of.get(name, name) for name in privacy.quasi_identifiers]
+    place, known = "privacy.quasi_identifiers", survey.responses.columns
     raise_any(
-        Problem(
-            "study.toml",
-            "variable_unknown",
-            {"found": name, "expected": nearest(name, survey.responses.columns)},
-            column="privacy.quasi_identifiers",
-        )
+        Problem("study.toml", "variable_unknown", {"found": name, "expected": nearest(name, known)}, column=place)
         for name, column in zip(privacy.quasi_identifiers, quasi, strict=True)
-        if column not in survey.responses
+        if column not in known
     )
-    if not (privacy.share_responses and quasi):
-        return None
-    if smallest_combination(survey.responses, quasi) < privacy.minimum_cell:
+    allowed = privacy.share_responses and quasi
+    if not allowed or smallest_combination(survey.responses, quasi) < privacy.minimum_cell:
         return None
     items = [item for node in study.index.values() for item in node.items]
     columns = list(dict.fromkeys(["wave", "unit", *quasi, *items]))

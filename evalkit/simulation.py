@@ -49,9 +49,8 @@ class PilotModel:
     effects strike all items alike and persist over the waves. `panel_share` is a share of the unit's
     smaller wave.
 
-    Raises:
-        ValueError: an arm without a unit, an unknown arm, a unit, group or item named twice, or a wrong
-            number of difficulties.
+    Raises ValueError for an arm without a unit, an unknown arm, a unit, group or item named twice, and a wrong number
+    of difficulties.
     """
 
     units: tuple[UnitModel, ...]
@@ -97,18 +96,17 @@ class PilotModel:
 class Pilot:
     """A simulated pilot.
 
-    Attributes:
-        answers: one row an interview: `wave` ('before' or 'after'), `unit`, `village` (1, 2, ... within the
-            unit), `respondent` (the same in both waves for the panel), `age` (years), `sex` (1, 2),
-            `education` (1, 2, ...), `used_onestop` (0, 1), `waiting` (minutes, NaN where the one-stop was
-            not used), then one column an item: 1 to 5, 98 refused, 99 don't know, NaN blank.
-        truth: one row an indicator, in points of 0-100, every unit counted once in its arm: `indicator`;
-            `effect`, what the pilot adds in the pilot units, without shocks; `structural`, the
-            difference-in-differences without shocks; `realised`, the same with the shocks drawn;
-            `pilot_change` and `comparison_change`, whose difference is `realised`. Equal latent trends from
-            unequal baselines are unequal on a bounded scale: `structural` may differ slightly from `effect`.
-        unit_truth: one row an indicator and unit, with the shocks drawn: `indicator`, `unit`, `arm`,
-            `before`, `after` (scores, 0-100) and `change` (points).
+    answers: one row an interview: `wave` ('before' or 'after'), `unit`, `village` (1, 2, ... within the unit),
+    `respondent` (the same in both waves for the panel), `age` (years), `sex` (1, 2), `education` (1, 2, ...),
+    `used_onestop` (0, 1), `waiting` (minutes, NaN where the one-stop was not used), then one column an item: 1 to 5,
+    98 refused, 99 don't know, NaN blank.
+    truth: one row an indicator, in points of 0-100, every unit counted once in its arm: `indicator`; `effect`, what
+    the pilot adds in the pilot units, without shocks; `structural`, the difference-in-differences without shocks;
+    `realised`, the same with the shocks drawn; `pilot_change` and `comparison_change`, whose difference it is. Equal
+    latent trends from unequal baselines are unequal on a bounded scale: `structural` may differ slightly from
+    `effect`.
+    unit_truth: one row an indicator and unit, with the shocks drawn: `indicator`, `unit`, `arm`, `before`, `after`
+    (scores, 0-100) and `change` (points).
     """
 
     answers: pd.DataFrame
@@ -119,18 +117,12 @@ class Pilot:
 def expected_score(mean: npt.ArrayLike, sd: float) -> Floats:
     """Mean score of the answers clip(round(x), 1, 5) where x is normal, in closed form.
 
-    An answer is 1 plus the number of cuts 1.5, ..., 4.5 below x; its mean is 1 plus their probabilities.
+    An answer is 1 plus the number of cuts 1.5, ..., 4.5 below x; its mean is 1 plus their probabilities. mean: latent
+    means, any shape. sd: latent standard deviation, above 0. Returns 25 * (mean answer - 1), in points of 0-100, of
+    the shape of `mean`.
 
-    Args:
-        mean: latent means, any shape.
-        sd: latent standard deviation, above 0.
-
-    Returns:
-        25 * (mean answer - 1), in points of 0-100, of the shape of `mean`.
-
-    Examples:
-        >>> expected_score([1, 3, 3.5], sd=0.9).round(1).tolist()
-        [8.5, 50.0, 62.2]
+    >>> expected_score([1, 3, 3.5], sd=0.9).round(1).tolist()
+    [8.5, 50.0, 62.2]
     """
     return 25 * ndtr((np.asarray(mean)[..., None] - CUTS) / sd).sum(axis=-1)
 
@@ -138,28 +130,21 @@ def expected_score(mean: npt.ArrayLike, sd: float) -> Floats:
 def simulate_pilot(model: PilotModel, *, seed: int) -> Pilot:
     """Draw the interviews of both waves, and compute what a perfect survey would have found.
 
-    Villages, persons and noise are integrated out of the truth. Rows come wave by wave, unit by unit.
+    Villages, persons and noise are integrated out of the truth. Rows come wave by wave, unit by unit. The same model
+    and seed give the same pilot.
 
-    Args:
-        model: the parameters.
-        seed: given to `np.random.default_rng`; the same model and seed give the same pilot.
-
-    Returns:
-        A `Pilot`: `answers`, `truth`, `unit_truth`.
-
-    Examples:
-        >>> model = PilotModel(
-        ...     units=(UnitModel("P", "pilot", 3.4), UnitModel("C", "comparison", 3.4)),
-        ...     groups=(GroupModel("service", ("q1", "q2"), effect=0.3), GroupModel("care", ("q3",))),
-        ...     shock_sd=0.02,
-        ... )
-        >>> pilot = simulate_pilot(model, seed=1)
-        >>> pilot.truth[["indicator", "effect", "structural", "realised"]].round(1)
-          indicator  effect  structural  realised
-        0   service     7.0         7.0       7.7
-        1      care     0.0         0.0      -1.1
-        >>> pilot.answers.groupby(["wave", "unit"], sort=False).size().tolist()
-        [139, 143, 137, 122]
+    >>> model = PilotModel(
+    ...     units=(UnitModel("P", "pilot", 3.4), UnitModel("C", "comparison", 3.4)),
+    ...     groups=(GroupModel("service", ("q1", "q2"), effect=0.3), GroupModel("care", ("q3",))),
+    ...     shock_sd=0.02,
+    ... )
+    >>> pilot = simulate_pilot(model, seed=1)
+    >>> pilot.truth[["indicator", "effect", "structural", "realised"]].round(1)
+      indicator  effect  structural  realised
+    0   service     7.0         7.0       7.7
+    1      care     0.0         0.0      -1.1
+    >>> pilot.answers.groupby(["wave", "unit"], sort=False).size().tolist()
+    [139, 143, 137, 122]
     """
     rng = np.random.default_rng(seed)
     sizes = [len(group.items) for group in model.groups]

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,7 +12,8 @@ from openpyxl import Workbook
 from openpyxl.cell import Cell
 from openpyxl.xml.functions import tostring
 
-DAY = datetime(2000, 1, 1)  # of every Office file, so that the same content gives the same bytes
+from evalkit.archives import DAY, without_times
+
 _SIGNS = "=+\\-@＝＋－＠"
 # A cell also begins after these for a program that splits by another separator than the comma.
 _BEGIN = r"(?:\A|(?<=[;\t\r\n]))"
@@ -86,19 +83,6 @@ def save_workbook(book: Workbook, path: Path) -> None:
     book.properties.creator, book.properties.lastModifiedBy = "evalkit", None
     book.properties.created = book.properties.modified = DAY
     path.write_bytes(without_times(saved, {"docProps/core.xml": tostring(book.properties.to_tree())}))
-
-
-def without_times(package: io.BytesIO, replaced: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """The bytes of an Office file without the clock times of its parts, some of them `replaced`.
-
-    path.write_bytes(without_times(saved))
-    """
-    fixed = io.BytesIO()
-    with zipfile.ZipFile(package) as parts, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as target:
-        for part in parts.infolist():
-            data = replaced.get(part.filename) or parts.read(part)
-            target.writestr(zipfile.ZipInfo(part.filename, DAY.timetuple()[:6]), data, zipfile.ZIP_DEFLATED)
-    return fixed.getvalue()
 
 
 def _cell(value: Any) -> Any:

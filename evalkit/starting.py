@@ -12,7 +12,7 @@ from evalkit.contents import CORRECTION_COLUMNS, text_contents
 from evalkit.drafting import draft
 from evalkit.drafts import draft_index, write
 from evalkit.entry_workbooks import write_entry_workbook
-from evalkit.errors import DataError, Problem
+from evalkit.errors import DataError, Problem, raise_any
 from evalkit.questionnaires import write_questionnaire
 from evalkit.study import BOOK, open_study
 from evalkit.studybook_writing import template_studybook, write_studybook
@@ -90,9 +90,7 @@ def print_forms(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     paths = [folder / name for name in FORMS]
-    for path in paths:
-        if path.exists():
-            raise DataError([Problem(str(path), "forms_there")])
+    raise_any([Problem(str(path), "forms_there") for path in paths if path.exists()][:1])
     study = open_study(folder)
     write_questionnaire(study, paths[0])
     write_entry_workbook(study, paths[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DataError, Problem
-from evalkit.grid import Grid
+from evalkit.grid import Grid, file_start
 
 MOST_SECONDS = 600
 _OLD_STATA = (104, 105, 108, 110, 111, 113, 114, 115)
@@ -73,32 +73,18 @@ def read_described(path: Path, name: str, *, encoding: str | None = None) -> tup
     read_described(Path("raw/truoc.sav"), "truoc.sav")[1][0].value_labels
     """
     parsed = _parse_apart(path, name, encoding)
-    variables = [
-        StatVariable(
-            **variable
-            | {
-                "missing_codes": tuple(variable["missing_codes"]),
-                "missing_ranges": tuple((low, high) for low, high in variable["missing_ranges"]),
-            }
-        )
-        for variable in parsed["variables"]
-    ]
+    variables = []
+    for variable in parsed["variables"]:
+        missing = {"missing_codes": tuple(variable["missing_codes"])}
+        missing["missing_ranges"] = tuple((low, high) for low, high in variable["missing_ranges"])
+        variables.append(StatVariable(**variable | missing))
     cases = zip(*parsed["columns"], strict=True)
     header = (1, [variable.name for variable in variables])
     return Grid.of([header, *((line, list(case)) for line, case in enumerate(cases, start=2))]), variables
 
 
 def _parse_apart(path: Path, name: str, encoding: str | None) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except FileNotFoundError:
-        raise DataError([Problem(name, "file_missing")]) from None
-    except OSError as error:
-        raise DataError([Problem(name, "file_unreadable", {"reason": error.strerror})]) from None
-    if not start:
-        raise DataError([Problem(name, "file_empty")])
-    if is_statfile(start) is None:
+    if is_statfile(file_start(path, name)) is None:
         raise DataError([Problem(name, "statfile_other_format")])
     command = [sys.executable, "-P", "-m", "evalkit.readstat", str(path.resolve()), encoding or ""]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}

@@ -16,7 +16,7 @@ from evalkit.communes import check_units
 from evalkit.contents import CORRECTION_ACTIONS, CORRECTION_COLUMNS, Contents, text_contents
 from evalkit.declaration import Declaration, Node, Plan, Tree, TreeNode, Unit, Wave, parse
 from evalkit.encodings import fold
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, gathered, nearest, raise_any
 from evalkit.language import Language
 from evalkit.rules import check_rules
 
@@ -25,7 +25,6 @@ GROUPS = ("all", "pilot", "comparison")
 PERIODS = ("before", "after")
 SCORED = ("low_scores", "high_scores")  # pilots picked for their scores move towards the mean by themselves
 BOOK = "study.xlsx"
-
 
 Index = Mapping[str, Node]
 
@@ -59,6 +58,11 @@ class Design:
     def picked(self) -> bool:
         """Whether the pilots were picked for their scores."""
         return self.pilot_units_chosen in SCORED
+
+    @property
+    def randomised(self) -> bool:
+        """Whether two or more pilots were drawn by lot."""
+        return self.pilot_units_chosen == "randomised" and list(self.arms.values()).count("pilot") > 1
 
     @property
     def compared(self) -> bool:
@@ -157,7 +161,7 @@ def open_study(folder: str | Path, *, allow_outside: bool = False, only: str = "
         joined, found = check_units(declared.units, declared.waves)
         problems += joined
         notices += found
-    problems += check_rules(codebook, apart=_apart(declared))
+    problems += check_rules(codebook, apart=(declared.design.weight or "",) if declared else ())
     if declared is not None and codebook:
         problems += _check_roles(declared, codebook)
     if tree is not None and codebook:
@@ -185,10 +189,6 @@ def open_study(folder: str | Path, *, allow_outside: bool = False, only: str = "
     return Study(folder, declared, codebook, index, corrections, allow_outside, placed, contents.locate, only)
 
 
-def _apart(declared: Declaration | None) -> tuple[str, ...]:
-    return (declared.design.weight,) if declared and declared.design.weight else ()
-
-
 def _book_contents(path: Path) -> Contents:
     from evalkit.studybook import read_studybook  # loads openpyxl, which most studies need nothing of
 
@@ -197,11 +197,8 @@ def _book_contents(path: Path) -> Contents:
 
 def _collect(problems: list[Problem], content: Any, read: Callable[[Any], Any]) -> Any:
     """What is read of a content that is there; its problems are added to the others."""
-    try:
+    with gathered(problems):
         return None if content is None else read(content)
-    except DataError as error:
-        problems += error.problems
-        return None
 
 
 def _check_corrections(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -291,47 +288,36 @@ def _name_on(unit: Unit, day: date) -> Any:
     return {"vi": names[0].vi, "en": names[0].en} if names else None
 
 
+_ROLE_TYPES = {
+    **dict.fromkeys(("unit", "respondent", "cluster", "stratum", "interviewer"), "key"),
+    **{"weight": "number", "started": "time", "ended": "time", "duration": "number"},
+}
+
+
 def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
     problems = []
-    for role, wanted in (
-        ("unit", "key"),
-        ("respondent", "key"),
-        ("cluster", "key"),
-        ("stratum", "key"),
-        ("interviewer", "key"),
-        ("weight", "number"),
-        ("started", "time"),
-        ("ended", "time"),
-        ("duration", "number"),
-    ):
-        name = getattr(declared.design, role)
+    roles = declared.design
+
+    def problem(key: str, place: str, **values: Any) -> None:
+        problems.append(Problem("study.toml", key, values, column=place))
+
+    named = [(role, getattr(roles, role), wanted) for role, wanted in _ROLE_TYPES.items()]
+    named += [(f"composition[{at}]", name, "scale, number") for at, name in enumerate(roles.composition, start=1)]
+    for role, name, wanted in named:
         if name is None:
             continue
-        place = f"design.{role}"
         if name not in codebook:
-            values = {"found": name, "expected": nearest(name, codebook)}
-            problems.append(Problem("study.toml", "variable_unknown", values, column=place))
-        elif codebook[name].type != wanted:
-            values = {"found": codebook[name].type, "expected": wanted, "variable": name}
-            problems.append(Problem("study.toml", "role_type", values, column=place))
-    for position, name in enumerate(declared.design.composition, start=1):
-        place = f"design.composition[{position}]"
-        if name not in codebook:
-            values = {"found": name, "expected": nearest(name, codebook)}
-            problems.append(Problem("study.toml", "variable_unknown", values, column=place))
-        elif codebook[name].type not in ("scale", "number"):
-            values = {"found": codebook[name].type, "expected": "scale, number", "variable": name}
-            problems.append(Problem("study.toml", "role_type", values, column=place))
+            problem("variable_unknown", f"design.{role}", found=name, expected=nearest(name, codebook))
+        elif (found := codebook[name].type) not in wanted.split(", "):
+            problem("role_type", f"design.{role}", found=found, expected=wanted, variable=name)
     for position, wave in enumerate(declared.waves, start=1):
         for name in wave.wording:
             if name != "all" and name not in codebook:
                 meant = [variable.name for variable in codebook.values() if fold(variable.column) == fold(name)]
                 expected = meant[0] if meant else nearest(name.lower(), ["all", *codebook])
-                values = {"found": name, "expected": expected}
-                place = f"waves[{position}].wording"
-                problems.append(Problem("study.toml", "variable_unknown", values, column=place))
-    if declared.design.followed and declared.design.respondent is None:
-        problems.append(Problem("study.toml", "followed_without_respondent", column="design.followed"))
+                problem("variable_unknown", f"waves[{position}].wording", found=name, expected=expected)
+    if roles.followed and roles.respondent is None:
+        problem("followed_without_respondent", "design.followed")
     problems += [
         Problem("codebook.csv", "name_reserved", {"found": name}, codebook[name].line, "variable")
         for name in DESIGN_COLUMNS
@@ -340,10 +326,9 @@ def _check_roles(declared: Declaration, codebook: Codebook) -> list[Problem]:
     columns = [variable.column for variable in codebook.values()]
     for position, wave in enumerate(declared.waves, start=1):
         if wave.where and fold(wave.where.column) not in map(fold, columns):
-            values = {"found": wave.where.column, "expected": nearest(wave.where.column, columns)}
-            problems.append(
-                Problem("study.toml", "variable_unknown", values, column=f"waves[{position}].where.column")
-            )
+            expected = nearest(wave.where.column, columns)
+            place = f"waves[{position}].where.column"
+            problem("variable_unknown", place, found=wave.where.column, expected=expected)
     return problems
 
 
@@ -362,11 +347,7 @@ def _check_tree(nodes: tuple[Node, ...], codebook: Codebook) -> list[Problem]:
                 problem("variable_unknown", found=item, expected=nearest(item, codebook))
             elif codebook[item].type not in (("scale",) if node.aggregate != "value" else ("scale", "number")):
                 problem("item_type", found=item, type=codebook[item].type)
-            elif (
-                node.aggregate in ("mean", "weighted_mean")
-                and (scale := codebook[item].scale)
-                and len(scale.valid) < 2
-            ):
+            elif "mean" in node.aggregate and (scale := codebook[item].scale) and len(scale.valid) < 2:
                 problem("scale_too_short", found=item, scale=scale.name)
         for child in node.children:
             if child in known and known[child].aggregate in ("value", "pooled"):

@@ -19,8 +19,8 @@ from evalkit.booksheets import FIRST_ROW, FORM_ROWS, REFERENCE, Sheet, sheets
 from evalkit.contents import placeholders
 from evalkit.encodings import fold, normal_form
 from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.grid import file_bytes
 from evalkit.language import LANGUAGES
-from evalkit.textfiles import file_bytes
 
 Cells = Mapping[str, Mapping[tuple[int, int], Any]]  # sheet → (row, column) → value
 
@@ -161,10 +161,11 @@ class _Reading:
             entry = self._entry("don_vi", unit["line"], place)
             entry.pop("name_number", None)
             entry.pop("names", None)
-            names = []
-            for at, (_, line) in enumerate(sorted(unit["names"], key=lambda name: _sortable(name[0])), start=1):
-                named = self._entry("don_vi", line, f"{place}.names[{at}]", below="names.")
-                names.append(named)
+            lines = [line for _, line in sorted(unit["names"], key=lambda name: _sortable(name[0]))]
+            names = [
+                self._entry("don_vi", line, f"{place}.names[{at}]", below="names.")
+                for at, line in enumerate(lines, start=1)
+            ]
             content.append(entry | ({"names": names} if any(names) else {}))
             self.places["study.toml", f"units.{code}"] = self.places["study.toml", place]
         self.places["study.toml", "units"] = Place("don_vi")

@@ -39,14 +39,8 @@ _HEADER = PatternFill("solid", fgColor="1F4E79")
 _LEFT = Alignment(horizontal="left", vertical="top", wrap_text=True)
 # Where a cell takes codes that another sheet declares.
 _REFERENCES = {
-    "design.unit": "bang_ma",
-    "design.respondent": "bang_ma",
-    "design.cluster": "bang_ma",
-    "design.stratum": "bang_ma",
-    "design.weight": "bang_ma",
-    "scale": "thang_do",
-    "wave": "dot",
-    "unit": "don_vi",
+    **{f"design.{role}": "bang_ma" for role in ("unit", "respondent", "cluster", "stratum", "weight")},
+    **{"scale": "thang_do", "wave": "dot", "unit": "don_vi"},
 }
 
 
@@ -109,13 +103,8 @@ def _study_rows(study: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     form = study.get("report", {})
     lists = {name: form.get(key, []) for key, name in FORM_ROWS.items()}
     lists["tai_lieu"] = [{REFERENCE: words} for words in lists["tai_lieu"]]
-    return lists | {
-        "don_vi": units,
-        "dot": study["waves"],
-        "so_phieu": forms,
-        "loi_hoi": items,
-        "chi_phi": study.get("costs", []),
-    }
+    lists |= {"don_vi": units, "dot": study["waves"], "so_phieu": forms, "loi_hoi": items}
+    return lists | {"chi_phi": study.get("costs", [])}
 
 
 def _write_rows(page: Any, sheet: Sheet, rows: list[Mapping[str, Any]]) -> None:
@@ -197,9 +186,8 @@ def _offer(page: Any, sheet: Sheet, field: Field, cells: str) -> None:
         formula = f"{_REFERENCES[field.key]}!$A${FIRST_ROW}:$A${_LAST_ROW}"
     if formula is None:
         return
-    offer = DataValidation(
-        "list", formula1=formula, allow_blank=True, errorStyle="warning", showErrorMessage=bool(words)
-    )
+    told = bool(words)
+    offer = DataValidation("list", formula1=formula, allow_blank=True, errorStyle="warning", showErrorMessage=told)
     page.add_data_validation(offer)
     offer.add(cells)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.comparison import FIXED, RAKED
+from evalkit.effects import select
 from evalkit.language import Language, counted, label, listing, number, plain, text
 from evalkit.licence import licence
 from evalkit.panel_effects import REWEIGHTED, SEEN
@@ -26,6 +27,7 @@ from evalkit.values import (
     main_hidden,
     shown,
     shown_p,
+    suppressed,
     titled,
     too_few,
     unit_words,
@@ -64,8 +66,7 @@ def effects(
             if len(indicators) > 1:
                 row = {"indicator": label(study.index[indicator].label, language)} | row
             if hidden[group]:
-                small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
-                rows.append(row | dict.fromkeys(shown_columns, small))
+                rows.append(row | dict.fromkeys(shown_columns, suppressed(study, language)))
                 continue
             cells = {
                 answers: f"{values.shown(change, 'n_before')} / {values.shown(change, 'n_after')}",
@@ -95,10 +96,9 @@ def did(effects: pd.DataFrame, study: Study, language: Language, *, indicators: 
     rows = []
     for indicator in indicators:
         if hidden_groups(effects, study, indicator)[BETWEEN]:
-            small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
             shown_columns = ("did", "interval_people", "interval_units", "p_units", "placebo_p", "unit")
             name = label(study.index[indicator].label, language)
-            rows.append({"indicator": name, **dict.fromkeys(shown_columns, small)})
+            rows.append({"indicator": name, **dict.fromkeys(shown_columns, suppressed(study, language))})
             continue
         linear, unit_t, placebo = (
             values.row(indicator, BETWEEN, "did", DID, method) for method in ("linearised", "unit t", "placebo")
@@ -130,7 +130,7 @@ def _interval(values: Values, effect: pd.Series, language: Language) -> str:
 
 def composition(frame: pd.DataFrame, study: Study, language: Language) -> pd.DataFrame:
     """Who answered in each period; `frame` from `comparability.composition`. Small cells are suppressed."""
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     hidden, unlike = hidden_answers(frame, study), hidden_differences(frame, study)
     rows = []
     for row in frame.itertuples():
@@ -183,7 +183,7 @@ def pre_period(effects: pd.DataFrame, study: Study, language: Language, *, indic
     Suppressed where an arm is in any wave.
     """
     values, waves = Values(effects, study, language), {wave.code: wave for wave in study.declared.waves}
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     rows = []
     for indicator in indicators:
         hidden = hidden_groups(effects, study, indicator, waves=True)[BETWEEN]
@@ -211,12 +211,10 @@ def panel(effects: pd.DataFrame, study: Study, language: Language, *, indicators
     Where few were lost, or few met again, only how many; see `values.hidden_panel`.
     """
     values = Values(effects, study, language)
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     rows = []
     for indicator in [code for code in indicators if licence(study, code) != "describe"]:
-        groups = values.effects.loc[
-            (values.effects["estimand"] == "lost") & (values.effects["indicator"] == indicator), "group"
-        ]
+        groups = select(effects, indicator=indicator, estimand="lost")["group"]
         hidden = hidden_groups(effects, study, indicator)
         for group in groups[~groups.isin(hidden.index[hidden])]:
             lost, gap = (values.find(indicator, group, estimand).iloc[0] for estimand in ("lost", "lost difference"))
@@ -247,9 +245,7 @@ def ordinal(effects: pd.DataFrame, study: Study, language: Language, *, indicato
     rows = []
     for indicator in indicators:
         hidden = hidden_groups(effects, study, indicator)
-        for _, above in values.effects.loc[
-            (values.effects["estimand"] == "superiority") & (values.effects["indicator"] == indicator)
-        ].iterrows():
+        for _, above in select(effects, indicator=indicator, estimand="superiority").iterrows():
             group = above["group"]
             if hidden.get(group, False) or too_few(above.to_frame().T, study).item():
                 continue
@@ -262,7 +258,7 @@ def ordinal(effects: pd.DataFrame, study: Study, language: Language, *, indicato
             sign, odds = cell("dominance"), cell("log odds ratio")
             pairs = f"{values.shown(up)} / {values.shown(down)}" if up is not None and down is not None else "–"
             if up is not None and up["n_before"] and too_few(up.to_frame().T, study).item():
-                pairs = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+                pairs = suppressed(study, language)
             rows.append(
                 {
                     "indicator": label(study.index[indicator].label, language),
@@ -299,13 +295,11 @@ def methods(effects: pd.DataFrame, study: Study, language: Language, *, indicato
     Suppressed where its group is, see `values.hidden_groups`; of a panel that lost few people, what sets them apart.
     """
     values, group = Values(effects, study, language), main_group(effects, study, indicator)
-    found = values.find(
-        indicator, group, "did" if group == BETWEEN else "change", DID if group == BETWEEN else CHANGE
-    )
+    found = values.find(indicator, group, *(("did", DID) if group == BETWEEN else ("change", CHANGE)))
     apart = hidden_panel(effects, study, indicator, group)
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     hidden = dict.fromkeys(found["method"], main_hidden(effects, study, indicator))
-    hidden |= {method: True for method in (SEEN, REWEIGHTED) if apart}
+    hidden |= dict.fromkeys((SEEN, REWEIGHTED), True) if apart else {}
     rows = [
         {
             "method": text(f"method_{_METHODS[effect['method']]}", language),
@@ -324,7 +318,7 @@ def methods(effects: pd.DataFrame, study: Study, language: Language, *, indicato
 def shock_sentences(effects: pd.DataFrame, study: Study, language: Language, *, indicator: str) -> list[str]:
     """How far units move by themselves, and how far they would have to for the conclusion to fall."""
     values = Values(effects, study, language)
-    found = values.effects[(values.effects["indicator"] == indicator) & (values.effects["estimand"] == "shock sd")]
+    found = select(effects, indicator=indicator, estimand="shock sd")
     if found.empty or main_hidden(effects, study, indicator):
         return []
     moves = found.iloc[0]
@@ -350,7 +344,7 @@ def shock_sentences(effects: pd.DataFrame, study: Study, language: Language, *, 
 def raking_sentence(effects: pd.DataFrame, study: Study, language: Language) -> str:
     """What raking to the first survey's composition cost in precision; empty where nothing was raked."""
     values = Values(effects, study, language)
-    found = values.effects[values.effects["estimand"] == "design effect"]
+    found = select(effects, estimand="design effect")
     return text("raking", language, effect=values.shown(found.iloc[0])) if len(found) else ""
 
 

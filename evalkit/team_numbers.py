@@ -19,22 +19,16 @@ from evalkit.errors import Problem, nearest, raise_any
 from evalkit.language import Language, label, number, plain, text
 from evalkit.sample import BETWEEN
 from evalkit.study import Study
-from evalkit.team_text import UNTITLED, Section, TeamText, leaves, plain_words
+from evalkit.team_text import UNTITLED, Section, TeamText
 from evalkit.tracing import resolve, spanned, told_origins, tracing, unmarked
+from evalkit.trees import elements, leaves, words
 from evalkit.values import Values, titled, visible
 
 ESTIMANDS = ("level", "change", "did")
 COLUMNS = (
-    "estimate",
-    "conf_low",
-    "conf_high",
-    "conf_low_adjusted",
-    "conf_high_adjusted",
-    "p_adjusted",
-    "n_before",
-    "n_after",
-    "n_clusters",
-)
+    "estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted", "p_adjusted", "n_before",
+    "n_after", "n_clusters",
+)  # fmt: skip
 NEAR = 0.02  # of a result: closer than this, a number that is not it looks like it
 _NAME = re.compile(r"\{([\w.]+)\}")
 _LEFT = re.compile(r"(\\\w+)?\{([\w.\s-]+)\}")  # braces that hold a name, or would like to; not those of TeX
@@ -132,15 +126,7 @@ def _named(values: Values) -> tuple[dict[str, tuple[pd.Series, str]], set[str]]:
         did = row["estimand"] == "did"
         if row["method"] not in (("unit t", study.plan.unit_test) if did else ("linearised",)):
             continue
-        group = "between" if row["group"] == BETWEEN else row["group"]
-        stem = ".".join(
-            [
-                row["indicator"],
-                group,
-                row["estimand"],
-                *([] if did or row["estimand"] == "change" else [row["contrast"]]),
-            ]
-        )
+        stem = _stem(row)
         for column in COLUMNS:
             if did and row["method"] != (study.plan.unit_test if column == "p_adjusted" else "unit t"):
                 continue
@@ -167,9 +153,8 @@ def _filled(blocks: list[Any], shown: Mapping[str, str]) -> Iterator[str]:
     """Each passage of blocks after its names were replaced; footnotes, where no name is, follow it."""
     for inlines in leaves(blocks):
         _fill(inlines, shown)
-        notes: list[str] = []
-        yield plain_words(inlines, notes)
-        yield from notes
+        yield words(inlines)
+        yield from (words(leaf) for note in elements(inlines, "Note") for leaf in leaves(note["c"]))
 
 
 def _fill(inlines: list[Any], shown: Mapping[str, str]) -> None:
@@ -188,10 +173,9 @@ def _wrong_names(passage: str, known: Mapping[str, str], hidden: set[str], secti
         if found[1]:
             continue
         name = found[2]
-        key = (
-            "team_value_in_note" if name in known else "team_value_hidden" if name in hidden else "team_value_unknown"
-        )
-        values = {"found": name} | ({"expected": nearest(name, stems)} if key == "team_value_unknown" else {})
+        why = "in_note" if name in known else "hidden" if name in hidden else "unknown"
+        key, values = f"team_value_{why}", {"found": name}
+        values |= {"expected": nearest(name, stems)} if why == "unknown" else {}
         problems += [Problem(section.file, key, values, line) for line in section.lines(f"{{{name}}}")]
     return list({(problem.line, problem.key, str(problem.values)): problem for problem in problems}.values())
 
@@ -263,9 +247,8 @@ def _resembles(
     said = f" {fold(sentence)} "
     named = {code for code, node in study.index.items() if fold(label(node.label, language)) in said}
     units = {unit.code for unit in study.declared.units if any(fold(one) in said for one in unit.spellings[1:])}
-    rows = nearby[
-        nearby["indicator"].isin(named) & nearby["group"].isin({"pilot", "comparison", "all", BETWEEN} | units)
-    ]
+    groups = {"pilot", "comparison", "all", BETWEEN} | units
+    rows = nearby[nearby["indicator"].isin(named) & nearby["group"].isin(groups)]
     close = []
     for _, row in rows.iterrows():
         shown = round(abs(row["estimate"]), study.index[row["indicator"]].decimals)
@@ -278,13 +261,15 @@ def _resembles(
     if not close:
         return None
     _, row = min(close, key=lambda one: one[0])
-    group = "between" if row["group"] == BETWEEN else row["group"]
-    name = ".".join(
-        [row["indicator"], group, row["estimand"], *([row["contrast"]] if row["estimand"] == "level" else [])]
-    )
     indicator = label(study.index[row["indicator"]].label, language)
     result = unmarked(Values(nearby, study, language).shown(row))
-    return {"expected": result, "name": name, "indicator": indicator}
+    return {"expected": result, "name": _stem(row), "indicator": indicator}
+
+
+def _stem(row: pd.Series) -> str:
+    """The name of an effect as teams write it: a level also says when."""
+    group = "between" if row["group"] == BETWEEN else row["group"]
+    return ".".join([row["indicator"], group, row["estimand"], *[row["contrast"]] * (row["estimand"] == "level")])
 
 
 def _is_share(after: str) -> bool:

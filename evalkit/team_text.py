@@ -6,7 +6,7 @@ import io
 import json
 import unicodedata
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from evalkit.language import LANGUAGES, Language, label
 from evalkit.study import Study
 from evalkit.textfiles import file_bytes
 from evalkit.tracing import unmarked
+from evalkit.trees import leaves, string, table_rows, words
 
 FOLDER = "text"
 SECTIONS = ("introduction", "background", "setting", "model", "discussion", "conclusions", "solutions", "response")
@@ -90,37 +91,6 @@ def read_team_text(study: Study, language: Language) -> TeamText:
             problems += error.problems
     raise_any(problems)
     return TeamText(sections, tuple(notices))
-
-
-def leaves(blocks: list[Any]) -> Iterator[list[Any]]:
-    """The lists of inlines in blocks, each once, in their order: paragraphs, headings, table cells, captions."""
-    for block in blocks:
-        content = block.get("c")
-        match block["t"]:
-            case "Para" | "Plain":
-                yield content
-            case "Header":
-                yield content[2]
-            case "BlockQuote":
-                yield from leaves(content)
-            case "LineBlock":
-                yield from content
-            case "BulletList":
-                for item in content:
-                    yield from leaves(item)
-            case "OrderedList":
-                for item in content[1]:
-                    yield from leaves(item)
-            case "DefinitionList":
-                for term, meanings in content:
-                    yield term
-                    for meaning in meanings:
-                        yield from leaves(meaning)
-            case "Table":
-                yield from leaves(content[1][1])
-                for row in _rows(content):
-                    for cell in row[1]:
-                        yield from leaves(cell[4])
 
 
 def _in_language(declared: Any, language: Language) -> Any:
@@ -208,36 +178,12 @@ def _titled(blocks: list[Any]) -> tuple[str, list[Any]]:
         and blocks[0] is headings[0]
         and [one["c"][0] for one in headings].count(1) == 1 == headings[0]["c"][0]
     ):
-        title = plain_words(headings.pop(0)["c"][2])
+        title = words(headings.pop(0)["c"][2])
         blocks = blocks[1:]
     highest = min((one["c"][0] for one in headings), default=2)
     for heading in headings:
         heading["c"][0] += 2 - highest
     return title, blocks
-
-
-def plain_words(inlines: list[Any], notes: list[str] | None = None) -> str:
-    """The words of cleaned inlines; those of footnotes are added to `notes`."""
-    words = ""
-    for inline in inlines:
-        match inline["t"]:
-            case "Str":
-                words += inline["c"]
-            case "Space" | "SoftBreak" | "LineBreak":
-                words += " "
-            case "Link":
-                words += plain_words(inline["c"][1], notes)
-            case "Note":
-                if notes is not None:
-                    notes += [plain_words(one) for one in leaves(inline["c"])]
-            case _:
-                words += plain_words(inline["c"], notes)
-    return words
-
-
-def _rows(table: list[Any]) -> list[Any]:
-    _, _, _, head, bodies, foot = table
-    return [*head[1], *(row for body in bodies for row in (*body[2], *body[3])), *foot[1]]
 
 
 class _Cleaning:
@@ -312,15 +258,15 @@ class _Cleaning:
 
     def link(self, content: list[Any]) -> list[Any]:
         """A link to a page or an address; of any other its words."""
-        _, words, (target, _) = content
+        _, linked, (target, _) = content
         safe = target.startswith(("https://", "http://", "mailto:")) and not set(target) & set(' <>"\\`\n')
-        inlines = self.inlines(words)
+        inlines = self.inlines(linked)
         return [{"t": "Link", "c": [PLAIN, inlines, [unmarked(target), ""]]}] if safe else inlines
 
     def table(self, content: list[Any]) -> dict[str, Any]:
         """A table with a title row and one cell a place, as all tables of a report are."""
         _, caption, columns, *_ = content
-        rows, width = _rows(content), len(columns)
+        rows, width = table_rows(content), len(columns)
         self.tables += 1
         cells: dict[tuple[int, int], list[Any]] = {}
         for at, row in enumerate(rows):
@@ -332,12 +278,12 @@ class _Cleaning:
                     cells |= {(below, right): [] for right in range(column, min(column + across, width))}
                 cells[at, column] = self.cell(blocks)
                 if down > 1 or across > 1:
-                    self.found.append(("team_cells_merged", plain_words(cells[at, column])))
+                    self.found.append(("team_cells_merged", words(cells[at, column])))
         made = [[PLAIN, [_cell(cells.get((at, column), [])) for column in range(width)]] for at in range(len(rows))]
-        words = self.cell(caption[1])
+        title = self.cell(caption[1])
         parts = [
             (f"table-team_{self.name}_{self.tables}", [], []),
-            [None, [{"t": "Plain", "c": words or [_string(UNTITLED)]}]],
+            [None, [{"t": "Plain", "c": title or [_string(UNTITLED)]}]],
             [[align, {"t": "ColWidthDefault"}] for align, _ in columns],
             [PLAIN, made[:1]],
             [[PLAIN, 0, [], made[1:]]],
@@ -360,4 +306,4 @@ def _cell(inlines: list[Any]) -> list[Any]:
 
 def _string(words: str) -> dict[str, Any]:
     """Words without the unseen marks by which evalkit knows its own numbers."""
-    return {"t": "Str", "c": unmarked(words).replace("\n", " ")}
+    return string(unmarked(words).replace("\n", " "))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from evalkit.encodings import decode, normal_form, undecodable_lines
 from evalkit.errors import DataError, Problem, raise_any
-from evalkit.grid import Grid
+from evalkit.grid import HEAD, Grid, file_bytes, file_start
 
 MOST_BYTES = 1_500_000_000
 # As many as a sheet of Excel has.
@@ -28,7 +28,7 @@ MOST_COLUMNS = 16_384
 
 _MAGIC = {b"PK\x03\x04": "xlsx / ods", b"\xd0\xcf\x11\xe0": "xls", b"%PDF": "pdf", b"$FL2": "sav"}
 _SIGNS = ";,\t"
-_HEAD = _BLOCK = 1 << 20
+_BLOCK = 1 << 20
 _ROWS_AT_ONCE = 1_000
 # Longer than any row that the fast way reads, so that both ways refuse the same files.
 _LONGEST_LINE = 64 * _BLOCK
@@ -40,29 +40,6 @@ class Row:
 
     line: int
     cells: list[str]
-
-
-def file_start(path: Path, name: str) -> bytes:
-    """The first bytes of a file, enough to see what it is; errors as from `file_bytes`."""
-    return _read_bytes(path, name, _HEAD)
-
-
-def file_bytes(path: Path, name: str) -> bytes:
-    """The bytes of a file, with a clear error where it is missing, a folder, locked or empty."""
-    return _read_bytes(path, name, -1)
-
-
-def _read_bytes(path: Path, name: str, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most)
-    except FileNotFoundError:
-        raise DataError([Problem(name, "file_missing")]) from None
-    except OSError as error:
-        raise DataError([Problem(name, "file_unreadable", {"reason": error.strerror})]) from None
-    if not data.strip() and len(data) != most:
-        raise DataError([Problem(name, "file_empty")])
-    return data
 
 
 def read_rows(path: Path, name: str) -> list[Row]:
@@ -93,22 +70,15 @@ def read_table(path: Path, name: str, columns: tuple[str, ...], *, optional: tup
     names = [cell.strip().lower() for cell in header.cells]
     while names and not names[-1]:
         names.pop()
-    problems = [
-        Problem(name, "column_unknown", {"found": found, "expected": ", ".join(known)}, header.line)
-        for found in names
-        if found not in known
-    ]
-    problems += [
-        Problem(name, "column_twice", {"found": found}, header.line) for found in known if names.count(found) > 1
-    ]
-    problems += [
-        Problem(name, "column_missing", {"found": column}, header.line) for column in columns if column not in names
-    ]
+    unknown = {"expected": ", ".join(known)}
+    wrong = [("column_unknown", {"found": found} | unknown) for found in names if found not in known]
+    wrong += [("column_twice", {"found": found}) for found in known if names.count(found) > 1]
+    wrong += [("column_missing", {"found": column}) for column in columns if column not in names]
+    problems = [Problem(name, key, values, header.line) for key, values in wrong]
     for row in rows:
         if any(cell.strip() for cell in row.cells[len(names) :]):
             problems.append(Problem(name, "row_ragged", {"found": len(row.cells), "expected": len(names)}, row.line))
-    if problems:
-        raise DataError(problems)
+    raise_any(problems)
     blank = dict.fromkeys(known, "")
     return [blank | dict(zip(names, map(normal_form, row.cells), strict=False)) | {"line": row.line} for row in rows]
 
@@ -147,7 +117,7 @@ def read_text(path: Path, name: str, *, encoding: str | None = None) -> Grid:
     if cells is None:
         data = file_bytes(path, name)
         read, notices = _as_utf8(data, name, encoding)
-        cells = _regular(read, read[:_HEAD]) if read is not data else None
+        cells = _regular(read, read[:HEAD]) if read is not data else None
         if cells is None:
             cells = _irregular(read, name)
     if cells.empty:
@@ -195,7 +165,7 @@ def _as_utf8(data: bytes, name: str, encoding: str | None) -> tuple[bytes, tuple
 
 def _unmarked_utf16(data: bytes) -> str | None:
     """The text of a UTF-16 file without its mark: every second byte of digits, delimiters and line ends is NUL."""
-    pairs = data[:_HEAD][::2], data[:_HEAD][1::2]
+    pairs = data[:HEAD][::2], data[:HEAD][1::2]
     for codec, (low, high) in {"utf-16-le": pairs, "utf-16-be": pairs[::-1]}.items():
         if b"\0" not in low and 4 * high.count(0) > len(high):
             try:
@@ -326,7 +296,7 @@ def _frame(columns: Iterable[tuple[np.ndarray, pd.Index]], lines: np.ndarray) ->
 
 def _irregular(data: bytes, name: str) -> pd.DataFrame:
     """The cells of a UTF-8 file of any shape, row by row."""
-    delimiter = _delimiter(data[:_HEAD].decode("utf-8-sig", "ignore"), _SIGNS + "|")
+    delimiter = _delimiter(data[:HEAD].decode("utf-8-sig", "ignore"), _SIGNS + "|")
     rows = _rows(_lines(data, name), name, delimiter)
     lines = array("q")
     texts: list[defaultdict[str, int]] = []

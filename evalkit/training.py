@@ -124,17 +124,10 @@ def _class_effects(training: Training, one: Class, level: float) -> pd.DataFrame
     found = training.scores(one.code).stack().rename(TEST).reset_index()
     assert one.test is not None
     items = tuple(item.code for item in one.test.items)
-    scores = pd.DataFrame(
-        {
-            "row_id": found["period"] + "-" + found["trainee"],
-            "wave": found["period"],
-            "unit": one.code,
-            **dict.fromkeys(("respondent", "cluster"), found["trainee"]),
-            "stratum": "1",
-            "weight": 1.0,
-            TEST: found[TEST],
-        }
-    ).sort_values("wave", ascending=False, kind="stable", ignore_index=True)
+    design_columns = {"row_id": found["period"] + "-" + found["trainee"], "wave": found["period"], "unit": one.code}
+    design_columns |= dict.fromkeys(("respondent", "cluster"), found["trainee"]) | {"stratum": "1", "weight": 1.0}
+    scores = pd.DataFrame(design_columns | {TEST: found[TEST]})
+    scores = scores.sort_values("wave", ascending=False, kind="stable", ignore_index=True)
     index = {TEST: Node(code=TEST, label=Labels(vi=TEST, en=TEST), aggregate="mean", items=items)}
     design = Design(arms={one.code: None}, periods=dict(zip(PERIODS, PERIODS, strict=True)), followed=True)
     effects = compare(scores, design, Plan(primary=(TEST,), confidence_level=level), index)

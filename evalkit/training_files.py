@@ -198,10 +198,8 @@ def _check(declared: Classes, study: Study) -> Iterable[Problem]:
             for found in _twice([opinion.code for opinion in one.satisfaction.items]):
                 problem("code_repeated", "satisfaction.items", found=found)
             if one.satisfaction.scale not in (scales := _scales(study)):
-                expected = nearest(one.satisfaction.scale, scales)
-                problem(
-                    "training_scale_unknown", "satisfaction.scale", found=one.satisfaction.scale, expected=expected
-                )
+                values = {"found": one.satisfaction.scale, "expected": nearest(one.satisfaction.scale, scales)}
+                problem("training_scale_unknown", "satisfaction.scale", **values)
         for place, table in _tables(one).items():
             if study.outside(table.file):
                 problem("path_outside", f"{place}.file", found=table.file)
@@ -305,19 +303,15 @@ class _Reader:
         names = [name for unit in self.study.declared.units for name in unit.spellings]
         for line, place in places.items():
             if fold(place) not in units:
-                expected = nearest(place, [*names, *table.others])
-                self._problem(
-                    table, "training_unit_unknown", int(line), table.unit or "", found=place, expected=expected
-                )
+                values = {"found": place, "expected": nearest(place, [*names, *table.others])}
+                self._problem(table, "training_unit_unknown", int(line), table.unit or "", **values)
         people = pd.DataFrame({"trainee": frame[NUMBER], "unit": places.map(fold).map(units)})
-        traits = pd.DataFrame(
-            [
-                (code, title, value)
-                for at, title in enumerate(table.describe)
-                for code, value in zip(frame[NUMBER], frame[TRAIT.format(at)], strict=True)
-            ],
-            columns=["trainee", "variable", "value"],
-        )
+        told = [
+            (code, title, value)
+            for at, title in enumerate(table.describe)
+            for code, value in zip(frame[NUMBER], frame[TRAIT.format(at)], strict=True)
+        ]
+        traits = pd.DataFrame(told, columns=["trainee", "variable", "value"])
         return people.sort_values("trainee", ignore_index=True), traits
 
     def _attended(self) -> pd.DataFrame:
@@ -342,10 +336,8 @@ class _Reader:
             for item in items:
                 for line, code, answer in zip(frame.index, frame[NUMBER], frame[item.code], strict=True):
                     if fold(answer) not in options:
-                        expected = ", ".join(filter(None, options.values()))
-                        self._problem(
-                            table, "training_option_unknown", line, item.column, found=answer, expected=expected
-                        )
+                        values = {"found": answer, "expected": ", ".join(filter(None, options.values()))}
+                        self._problem(table, "training_option_unknown", line, item.column, **values)
                     right = float(fold(answer) == fold(item.key))
                     rows.append((code, period, item.code, options.get(fold(answer), ""), right))
         return pd.DataFrame(rows, columns=["trainee", "period", "item", "answer", "right"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from evalkit.effects import select
 from evalkit.language import Language, day, label, listing, number, plain, text
 from evalkit.panel_effects import SEEN
 from evalkit.sample import CHANGE
 from evalkit.study import PERIODS, Study
 from evalkit.training_files import Class, Training
-from evalkit.values import exactly, shown, titled
+from evalkit.values import exactly, shown, suppressed, titled
 
 EASY, HARD = 0.90, 0.30  # shares right beyond which a question tells little: Ebel & Frisbie 1991, chapter 13
 POINTS, COEFFICIENT = 1, 2  # decimals
@@ -35,11 +36,9 @@ def attendance(training: Training, one: Class, language: Language) -> pd.DataFra
 
 def finished_means(one: Class, language: Language) -> str:
     """What it takes to have finished a class."""
-    days = {
-        "days": number(one.complete_days or len(one.days), 0, language),
-        "all": number(len(one.days), 0, language),
-    }
-    return text("training_means_finished_tested" if one.test else "training_means_finished", language, **days)
+    days, every = (number(count, 0, language) for count in (one.complete_days or len(one.days), len(one.days)))
+    key = "training_means_finished_tested" if one.test else "training_means_finished"
+    return text(key, language, days=days, all=every)
 
 
 def satisfied_means(study: Study, one: Class, language: Language) -> str:
@@ -72,7 +71,7 @@ def results(effects: pd.DataFrame, study: Study, one: Class, language: Language)
             "training_interval": _range(found["conf_low"], found["conf_high"], decimals, language, sign=signed),
         }
         if _small(effects, study, one) or _follows(effects, study, one, estimand, contrast, method):
-            cells = dict.fromkeys(cells, text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
+            cells = dict.fromkeys(cells, suppressed(study, language))
         rows.append({"quantity": text(f"training_result_{name}", language)} | cells)
     return titled(rows, language)
 
@@ -120,7 +119,7 @@ def sentences(effects: pd.DataFrame, study: Study, one: Class, language: Languag
 def questions(frame: pd.DataFrame, study: Study, one: Class, language: Language) -> pd.DataFrame:
     """Share right and discrimination of each question, before and after; `frame` of `question_analysis`."""
     found, rows = frame[frame["class"] == one.code], []
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     for item in one.test.items if one.test else ():
         row = {"question": f"{item.column}. {label(item.label, language)}"}
         for period in PERIODS:
@@ -151,16 +150,15 @@ def question_sentences(frame: pd.DataFrame, study: Study, one: Class, language: 
     guessed = set(found.loc[found["high"] < guessing, "item"])
     reverse = set(found.loc[found["rest_high"] < 0, "item"])
     negative = set(found.loc[found["item_rest"] < 0, "item"]) - guessed - reverse
-    before = found[found["period"] == "before"].set_index("item")["share"]
-    after = found[found["period"] == "after"].set_index("item")["share"]
+    before, after = (found[found["period"] == period].set_index("item")["share"] for period in PERIODS)
+    names = {item.code: item.column for item in one.test.items}
     chosen = {
-        "guess": [item.code for item in one.test.items if item.code in guessed],
-        "reversed": [item.code for item in one.test.items if item.code in reverse],
-        "negative": [item.code for item in one.test.items if item.code in negative],
+        "guess": [code for code in names if code in guessed],
+        "reversed": [code for code in names if code in reverse],
+        "negative": [code for code in names if code in negative],
         "easy": [code for code in before.index if before[code] >= EASY],
         "hard": [code for code in after.index if after[code] < HARD and code not in guessed | reverse],
     }
-    names = {item.code: item.column for item in one.test.items}
     limits = {"guessing": guessing, "easy": EASY, "hard": HARD}
     shown_limits = {name: exactly(round(100 * limit, 1), language) for name, limit in limits.items()}
     found_ones = {kind: [names[code] for code in codes] for kind, codes in chosen.items() if codes}
@@ -176,7 +174,7 @@ def leavers(frame: pd.DataFrame, study: Study, one: Class, language: Language) -
     A variable is hidden where anything in it rests on fewer people than the study's minimum cell.
     """
     minimum, sizes, rows = study.declared.privacy.minimum_cell, ["n_finished", "n_left"], []
-    small = text("suppressed", language, minimum=minimum)
+    small = suppressed(study, language)
     for variable, part in frame[frame["class"] == one.code].groupby("variable", sort=False):
         counts = part[sizes].to_numpy()
         hidden = bool(((counts > 0) & (counts < minimum)).any())
@@ -204,7 +202,7 @@ def satisfaction(frame: pd.DataFrame, study: Study, one: Class, language: Langua
             "training_interval": _range(100 * row["low"], 100 * row["high"], POINTS, language),
         }
         if row["n"] < study.declared.privacy.minimum_cell:
-            cells = dict.fromkeys(cells, text("suppressed", language, minimum=study.declared.privacy.minimum_cell))
+            cells = dict.fromkeys(cells, suppressed(study, language))
         rows.append({"question": label(items[row["item"]], language)} | cells)
     return titled(rows, language)
 
@@ -212,8 +210,7 @@ def satisfaction(frame: pd.DataFrame, study: Study, one: Class, language: Langua
 def _one(
     effects: pd.DataFrame, one: Class, estimand: str, contrast: str, method: str = "linearised"
 ) -> pd.Series | None:
-    wanted = {"group": one.code, "estimand": estimand, "contrast": contrast, "method": method}
-    found = effects[(effects[list(wanted)] == list(wanted.values())).all(axis=1)]
+    found = select(effects, group=one.code, estimand=estimand, contrast=contrast, method=method)
     return found.iloc[0] if len(found) else None
 
 
@@ -247,5 +244,5 @@ def _share(share: float, language: Language) -> str:
 def _range(low: float, high: float, decimals: int, language: Language, *, sign: bool = False) -> str:
     if not np.isfinite(low):
         return "–"
-    ends = (shown(end, decimals, language, sign=sign) for end in (low, high))
-    return text("range", language, **dict(zip(("low", "high"), ends, strict=True)))
+    ends = [shown(end, decimals, language, sign=sign) for end in (low, high)]
+    return text("range", language, low=ends[0], high=ends[1])

@@ -30,31 +30,73 @@ def walk(node: Any, change: Callable[[Element], Element | list[Element]]) -> Any
 
 
 def elements(node: Any, *kinds: str) -> Iterator[Element]:
-    """The elements of these kinds, in the order of the document."""
+    """The elements of these kinds, or of all, in the order of the document."""
     if isinstance(node, list):
         for item in node:
             yield from elements(item, *kinds)
     elif isinstance(node, dict):
-        if node.get("t") in kinds:
+        if "t" in node and (not kinds or node["t"] in kinds):
             yield node
         yield from elements(node.get("c"), *kinds)
 
 
 def words(node: Any) -> str:
-    """What an element or a list of elements says, as plain text.
+    """What an element or a list of elements says, as plain text; footnotes are no part of it.
 
     >>> words([{"t": "Str", "c": "hai"}, {"t": "Space"}, {"t": "Strong", "c": [{"t": "Str", "c": "lòng"}]}])
     'hai lòng'
     """
     if isinstance(node, list):
         return "".join(words(item) for item in node)
-    if not isinstance(node, dict):
+    if not isinstance(node, dict) or node.get("t") == "Note":
         return ""
     if node.get("t") in ("Space", "SoftBreak", "LineBreak"):
         return " "
     if node.get("t") in ("Str", "Code", "Math"):
         return node["c"] if isinstance(node["c"], str) else node["c"][1]
     return words(node.get("c"))
+
+
+def string(words: str) -> Element:
+    """An element that says these words."""
+    return {"t": "Str", "c": words}
+
+
+def table_rows(table: list[Any]) -> list[Any]:
+    """The rows of a table, given as its content: head, body, foot."""
+    _, _, _, head, bodies, foot = table
+    return [*head[1], *(row for body in bodies for row in (*body[2], *body[3])), *foot[1]]
+
+
+def leaves(blocks: list[Any]) -> Iterator[list[Any]]:
+    """The lists of inlines in blocks, each once, in their order: paragraphs, headings, table cells, captions."""
+    for block in blocks:
+        content = block.get("c")
+        match block["t"]:
+            case "Para" | "Plain":
+                yield content
+            case "Header":
+                yield content[2]
+            case "BlockQuote":
+                yield from leaves(content)
+            case "LineBlock":
+                yield from content
+            case "BulletList":
+                for item in content:
+                    yield from leaves(item)
+            case "OrderedList":
+                for item in content[1]:
+                    yield from leaves(item)
+            case "DefinitionList":
+                for term, meanings in content:
+                    yield term
+                    for meaning in meanings:
+                        yield from leaves(meaning)
+            case "Table":
+                yield from leaves(content[1][1])
+                for row in table_rows(content):
+                    for cell in row[1]:
+                        yield from leaves(cell[4])
 
 
 def prepared(document: Document) -> list[Element]:

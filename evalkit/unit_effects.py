@@ -157,6 +157,7 @@ def _shock_rows(sample: Sample, means: DomainMeans, level: float) -> list[Row]:
     """How far units move by themselves, and how far they would have to for the conclusion to fall."""
     group, pilots, others, whole = concluded(sample)
     arms, periods = sample.design.arms, list(sample.design.periods.values())
+    pilot = [arm == "pilot" for arm in arms.values()]
     waves = (periods.count("before"), periods.count("after"))
     changes = contrasts(means, [sample.change([unit]) for unit in arms])
     linear, rows = contrasts(means, [whole]), []
@@ -164,24 +165,15 @@ def _shock_rows(sample: Sample, means: DomainMeans, level: float) -> list[Row]:
         delta, noise = changes.estimate[:, item], changes.std_error[:, item] ** 2
         if np.isnan(delta).any():
             continue
-        found = shocks(
-            delta, [arm == "pilot" for arm in arms.values()], np.nan_to_num(noise), waves=waves, level=level
-        )
+        found = shocks(delta, pilot, np.nan_to_num(noise), waves=waves, level=level)
         # Whole populations have no sampling part; where it cannot be told, shocks include it.
         note = "with_sampling" if np.isnan(noise).any() else ""
         shared = sample.row(name, group, "shock sd", "unit by wave", "moments")
         numbers = {"estimate": found.sd, "df": found.df, "conf_low": found.low, "conf_high": found.high}
         rows.append(shared | numbers | {"n_clusters": len(arms), "note": note})
         variance, df = np.nan_to_num(linear.std_error[0, item] ** 2), linear.df[0, item]
-        falls = breaking_point(
-            linear.estimate[0, item],
-            variance,
-            df if variance > 0 else np.inf,
-            pilots,
-            others,
-            waves=waves,
-            level=level,
-        )
+        df, estimate = df if variance > 0 else np.inf, linear.estimate[0, item]
+        falls = breaking_point(estimate, variance, df, pilots, others, waves=waves, level=level)
         shared = sample.row(name, group, "breaking shock", "unit by wave", "linearised and shocks")
         rows.append(shared | {"estimate": falls, "n_clusters": pilots + others})
     return rows

@@ -20,7 +20,7 @@ from evalkit.report import report_file, run, written
 from evalkit.sample import CHANGE
 from evalkit.study import Study, open_study
 from evalkit.tracing import tracing
-from evalkit.values import Values, hidden_groups, titled
+from evalkit.values import Values, hidden_groups, suppressed, titled
 
 TOLERANCE = 1e-9
 
@@ -93,7 +93,7 @@ def _table(effects: pd.DataFrame, study: Study, outcome: str, language: Language
     """One outcome: each unit and their sum of answers; units of too few answers are hidden."""
     values, rows = Values(effects, study, language), []
     hidden, sums = hidden_groups(effects, study, outcome), np.zeros(2)
-    small = text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+    small = suppressed(study, language)
     for unit in study.design.arms:
         before, after = (values.row(outcome, unit, "level", period, "linearised") for period in ("before", "after"))
         change = values.row(outcome, unit, "change", CHANGE, "linearised")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,11 @@ def group_label(study: Study, group: str, language: Language) -> str:
     return text(f"group_{group.replace(' - ', '_')}", language)
 
 
+def suppressed(study: Study, language: Language) -> str:
+    """What stands in the place of a number that rests on too few."""
+    return text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+
+
 def too_few(effects: pd.DataFrame, study: Study) -> pd.Series:
     """Which effects rest on fewer answers than the study's minimum cell; records are no persons."""
     if study.declared.study.row == "record":
@@ -75,13 +81,12 @@ def hidden_groups(effects: pd.DataFrame, study: Study, indicator: str, *, waves:
 
 def _hidden_by_wave(effects: pd.DataFrame, study: Study, indicator: str) -> pd.Series:
     """A group is hidden in all waves where it is in one, for the level of a period is the mean of its waves."""
-    found = effects[(effects["indicator"] == indicator) & (effects["estimand"] == "level")]
+    found = select(effects, indicator=indicator, estimand="level")
     found = found[found["contrast"].isin(list(study.design.periods))]
     few = too_few(found, study).groupby(found["group"]).any()
     if few.any():
-        sizes = found.assign(n=found[["n_before", "n_after"]].min(axis=1)).pivot(
-            index="group", columns="contrast", values="n"
-        )
+        found = found.assign(n=found[["n_before", "n_after"]].min(axis=1))
+        sizes = found.pivot(index="group", columns="contrast", values="n")
         few |= _with_others(sizes, study).reindex(few.index, fill_value=False)
     return few
 
@@ -103,7 +108,7 @@ def visible(effects: pd.DataFrame, study: Study, *, waves: bool = False) -> pd.D
 
 def main_group(effects: pd.DataFrame, study: Study, indicator: str) -> str:
     """The group that the conclusion on an indicator is about: the difference between arms, the pilots, or all."""
-    if compares(study, indicator) and ((effects["indicator"] == indicator) & (effects["estimand"] == "did")).any():
+    if compares(study, indicator) and len(select(effects, indicator=indicator, estimand="did")):
         return BETWEEN
     return "pilot" if "pilot" in set(effects["group"]) else "all"
 
@@ -170,11 +175,11 @@ class Values:
 
     def row(self, indicator: str, group: str, estimand: str, contrast: str, method: str) -> pd.Series:
         """The one effect with this key; KeyError where there is none."""
-        key = (indicator, group, estimand, contrast, method)
-        found = select(self.effects, **dict(zip(KEY, key, strict=True)))
-        if found.empty:
-            raise KeyError(key)
-        return found.iloc[0]
+        return self.effects.iloc[self._places[indicator, group, estimand, contrast, method]]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, ...], int]:
+        return {key: at for at, key in enumerate(self.effects[list(KEY)].itertuples(index=False, name=None))}
 
     def find(self, indicator: str, group: str, estimand: str, contrast: str = "") -> pd.DataFrame:
         """The effects of an estimand, all methods; none where there are none."""

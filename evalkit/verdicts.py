@@ -11,10 +11,11 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from evalkit.document_check import differing
+from evalkit.document_changes import differing
 from evalkit.documents import READER, pandoc
 from evalkit.language import Language, listing, number, plain, text
-from evalkit.verification import Finding, Verdict
+from evalkit.ledger_check import Finding
+from evalkit.verification import Verdict
 
 CODES = {  # L ledger, D documents, S numbers, P plan and provenance; in the order in which they are shown
     "ledger_stripped": "L1",
@@ -26,9 +27,17 @@ CODES = {  # L ledger, D documents, S numbers, P plan and provenance; in the ord
     "document_claim": "D2",
     "document_missing": "D3",
     "document_picture": "D4",
+    "document_label": "D8",
+    "document_foreign": "D9",
+    "document_style": "D10",
+    "document_unmarked": "D11",
     "document_added": "D5",
     "document_moved": "D6",
     "document_prose": "D7",
+    "document_floating": "D12",
+    "document_appended": "D13",
+    "document_gone": "D14",
+    "document_remade": "D15",
     "number_differs": "S1",
     "number_gone": "S2",
     "number_new": "S3",
@@ -241,7 +250,7 @@ def _docx(verdict: Verdict, language: Language) -> bytes:
     from docx.shared import Pt
 
     from evalkit import word_styles, word_tables
-    from evalkit.spreadsheets import DAY, without_times
+    from evalkit.archives import DAY, without_times
 
     options = (f"--from={READER}", "--to=docx", "--columns=40", "--output=-")
     book = docx.Document(io.BytesIO(pandoc(_markdown(verdict, language).encode("utf-8"), *options)))

@@ -9,14 +9,14 @@ from typing import Any
 
 from evalkit.documents import Document, pandoc
 from evalkit.language import Language, text
-from evalkit.trees import Element, captioned, placed, prepared, walk, words
+from evalkit.trees import Element, captioned, placed, prepared, string, walk, words
 
 
 def html(document: Document) -> str:
     """The document as one self-contained page; the same document gives the same text.
 
     Nothing in it acts: the only script element holds the ledger as data, and the page's own policy lets the browser
-    load nothing from elsewhere. Tables scroll inside themselves and can be reached by the keyboard.
+    load nothing from elsewhere. Tables and figures scroll inside themselves and can be reached by the keyboard.
     Raises ValueError for an image that is not one of the document's pictures.
 
         Path("report.html").write_text(html(document), encoding="utf-8", newline="\\n")
@@ -40,9 +40,7 @@ def html(document: Document) -> str:
         "meta": {key: {"t": "MetaString", "c": value} for key, value in meta.items() if value},
         "blocks": walk(_numbered(blocks, language), lambda element: _shown(element, document, names)),
     }
-    styles = (files("evalkit") / "templates" / "report.css").read_text(encoding="utf-8")
-    if document.simulated:  # on every sheet of paper
-        styles += f'@page {{ @top-right {{ content: "{meta["banner"]}"; color: #8c1d18; }} }}\n'
+    styles = stylesheet(language, simulated=document.simulated)
     tree["meta"]["styles"] = {"t": "MetaInlines", "c": [{"t": "RawInline", "c": ["html", styles]}]}
     with as_file(files("evalkit") / "templates" / "report.html") as template:
         page = pandoc(
@@ -63,6 +61,14 @@ def html(document: Document) -> str:
     if read_ledger(page) != document.ledger:
         raise ValueError("the ledger does not survive in a page: it is no JSON of evalkit")
     return page
+
+
+def stylesheet(language: Language, *, simulated: bool) -> str:
+    """How a page looks on screen and on paper."""
+    styles = (files("evalkit") / "templates" / "report.css").read_text(encoding="utf-8")
+    if simulated:  # on every sheet of paper
+        styles += f'@page {{ @top-right {{ content: "{text("simulated", language)}"; color: #8c1d18; }} }}\n'
+    return styles
 
 
 def read_ledger(page: str) -> bytes | None:
@@ -92,7 +98,7 @@ def _numbered(blocks: list[Element], language: Language) -> list[Element]:
                 parts[0] = chr(ord("A") + counts[0] - 1)
             if lettered and level == 1:
                 parts[0] = f"{text('word_appendix', language)} {parts[0]}"
-            number = {"t": "Span", "c": [["", ["header-section-number"], []], [_said(".".join(parts))]]}
+            number = {"t": "Span", "c": [["", ["header-section-number"], []], [string(".".join(parts))]]}
             content = [number, {"t": "Space"}, *content]
         return {"t": "Header", "c": [min(level + 1, 6), attributes, content]}
 
@@ -104,17 +110,23 @@ def _shown(element: Element, document: Document, names: dict[str, str]) -> Eleme
     content: Any = element.get("c")
     if kind in ("Table", "Figure") and (name := names.get(content[0][0])):
         first = content[1][1][0]
-        first["c"] = [{"t": "Span", "c": [["", ["caption"], []], [_said(f"{name}. "), *first["c"]]]}]
+        first["c"] = [{"t": "Span", "c": [["", ["caption"], []], [string(f"{name}. "), *first["c"]]]}]
     if kind == "Image":
         svg = document.pictures[content[2][0].removeprefix("figures/").removesuffix(".svg")].svg
         content[2][0] = "data:image/svg+xml;base64," + b64encode(svg).decode("ascii")
         content[1] = []
-    if kind == "Table":
-        _with_headers(content)
-        label = words(content[1][1]) or text("webpage_table", document.language)
-        attributes = [["role", "region"], ["tabindex", "0"], ["aria-label", label]]  # the keyboard scrolls it
-        return {"t": "Div", "c": [["", ["table"], attributes], [element]]}
+    if kind in ("Table", "Figure"):
+        label = words(content[1][1]) or text(f"webpage_{kind.lower()}", document.language)
+        if kind == "Table":
+            _with_headers(content)
+            return _scrolled("table", label, [element])
+        content[2] = [_scrolled("drawing", label, content[2])]
     return element
+
+
+def _scrolled(name: str, label: str, blocks: list[Element]) -> Element:
+    """Blocks that scroll inside themselves, also by the keyboard."""
+    return {"t": "Div", "c": [["", [name], [["role", "region"], ["tabindex", "0"], ["aria-label", label]]], blocks]}
 
 
 def _with_headers(table: list[Any]) -> None:
@@ -127,7 +139,3 @@ def _with_headers(table: list[Any]) -> None:
             body[1] = 1
             for row in body[3]:
                 row[1][0][0][2] = [["scope", "row"]]
-
-
-def _said(said: str) -> Element:
-    return {"t": "Str", "c": said}

@@ -8,7 +8,6 @@ import re
 import struct
 import zipfile
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
@@ -16,13 +15,15 @@ from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from evalkit import word_front as front
+from evalkit.archives import without_times
 from evalkit.documents import Document, Picture, pandoc
 from evalkit.language import text
+from evalkit.trees import elements, string, words
 
 Template = Literal["volume", "letter", "short", "sheet"]
 NAMESPACE = "urn:evalkit:ledger"
 MOST_LEDGER = 200_000_000  # bytes; a part that is larger when unpacked is none of ours
-_EPOCH = date(1980, 1, 1)  # of a document without a date, and of every part of its archive
+_EPOCH = date(1980, 1, 1)  # of a document without a date
 _WIDEST, _HIGHEST = 148.0, 205.0  # mm, of a picture: pandoc makes none wider; the caption needs room below
 _FIRST_BOOKMARK = 1_000_000  # pandoc counts its own from below
 _LABELS = {"Table": "word_table", "Figure": "word_figure"}
@@ -82,7 +83,7 @@ class _Body:
     def __post_init__(self) -> None:
         self.tree = json.loads(json.dumps(self.document.tree))
         self.tree["meta"] = {}
-        nodes = list(_nodes(self.tree["blocks"]))
+        nodes = list(elements(self.tree["blocks"]))
         self._number_headings(nodes)
         for kind in _LABELS:
             self._caption(kind, nodes)
@@ -99,7 +100,7 @@ class _Body:
         for node in nodes:
             if node["t"] != "Header":
                 continue
-            level, (_, classes, _), words = node["c"]
+            level, (_, classes, _), title = node["c"]
             if level == 1:
                 kind = next((one for one in ("unnumbered", "appendix") if one in classes), "chapter")
             own = "unnumbered" if "unnumbered" in classes else kind
@@ -111,8 +112,8 @@ class _Body:
             self.headings.append((level, own))
             name, begin, end = self._bookmark("_Toc")
             if level <= 3:
-                self.contents.append(front.Entry(f"{shown}{_plain(words)}", name, level))
-            node["c"][2] = [begin, *words, end]
+                self.contents.append(front.Entry(f"{shown}{words(title)}", name, level))
+            node["c"][2] = [begin, *title, end]
 
     def _heading_number(self, kind: str, counts: list[int]) -> str:
         first = chr(ord("A") + (counts[0] - 1) % 26) if kind == "appendix" else str(counts[0])
@@ -132,7 +133,7 @@ class _Body:
                 "RawInline", front.runs(f"{label} ") + front.field(f"SEQ {label} \\* ARABIC", str(number))
             )
             self._labels[node["c"][0][0]] = (f"{label} {number}", name)
-            self.captions[kind].append(front.Entry(f"{label} {number}. {_plain(block['c'])}", name))
+            self.captions[kind].append(front.Entry(f"{label} {number}. {words(block['c'])}", name))
             block["c"] = [begin, field_of, end, _raw("RawInline", front.runs(". ")), *block["c"]]
 
     def _bookmark(self, prefix: str) -> tuple[str, Any, Any]:
@@ -144,7 +145,7 @@ class _Body:
     def _name_picture(self, node: Any) -> None:
         """A bookmark inside a paragraph outlives LibreOffice; one around paragraphs does not always."""
         if node["t"] == "Figure":
-            images = [one for one in _nodes(node["c"][2]) if one["t"] == "Image"]
+            images = [one for one in elements(node["c"][2]) if one["t"] == "Image"]
             if len(images) == 1:
                 images[0]["c"][0][0], node["c"][0][0] = node["c"][0][0], ""
 
@@ -156,7 +157,7 @@ class _Body:
         if picture:
             data = f"data:image/png;base64,{b64encode(picture.png).decode('ascii')}"
             size = ["width", f"{_width(picture):.1f}mm"]
-            node["c"] = [[identifier, classes, [size]], _words(picture.alt), [data, title]]
+            node["c"] = [[identifier, classes, [size]], [string(picture.alt)], [data, title]]
 
     def _formula(self, node: Any) -> None:
         if node["t"] == "Math":  # pandoc takes 0{,}5 apart into three; the comma of Vietnamese comes back at the end
@@ -164,9 +165,9 @@ class _Body:
 
     def _reference(self, node: Any) -> None:
         if node["t"] == "Link" and "ref" in node["c"][0][1]:
-            words, bookmark = self._labels.get(node["c"][2][0].removeprefix("#"), ("", ""))
+            named, bookmark = self._labels.get(node["c"][2][0].removeprefix("#"), ("", ""))
             if bookmark:
-                node["t"], node["c"] = "RawInline", ["openxml", front.field(f"REF {bookmark} \\h", words)]
+                node["t"], node["c"] = "RawInline", ["openxml", front.field(f"REF {bookmark} \\h", named)]
 
     def _around(self) -> tuple[str, str]:
         document, language = self.document, self.document.language
@@ -187,31 +188,8 @@ class _Body:
         return "".join([cover, front.statistics(document), *lists]), ""
 
 
-def _nodes(tree: Any) -> Iterator[Any]:
-    """Every element of a tree, in the order of the text."""
-    if isinstance(tree, list):
-        for one in tree:
-            yield from _nodes(one)
-    elif isinstance(tree, dict):
-        if "t" in tree:
-            yield tree
-        yield from _nodes(tree.get("c", []))
-
-
 def _raw(kind: str, xml: str) -> dict[str, Any]:
     return {"t": kind, "c": ["openxml", xml]}
-
-
-def _words(words: str) -> list[dict[str, Any]]:
-    return [{"t": "Str", "c": words}]
-
-
-def _plain(inlines: Any) -> str:
-    parts: dict[str, Callable[[Any], str]] = {
-        "Str": lambda c: c, "Code": lambda c: c[1], "Math": lambda c: c[1],
-    }  # fmt: skip
-    spaces = {"Space", "SoftBreak", "LineBreak"}
-    return "".join(" " if n["t"] in spaces else parts.get(n["t"], lambda _: "")(n.get("c")) for n in _nodes(inlines))
 
 
 def _width(picture: Picture) -> float:
@@ -248,7 +226,7 @@ def _finished(written: bytes, document: Document, template: Template, body: _Bod
     _put_ledger(book, document.ledger)
     saved = io.BytesIO()
     book.save(saved)
-    return _fixed_times(saved.getvalue())
+    return without_times(saved)
 
 
 def _head_pages(book: Any, document: Document, template: Template) -> None:
@@ -308,14 +286,3 @@ def _put_ledger(book: Any, ledger: bytes) -> None:
     )
     part.relate_to(properties, RELATIONSHIP_TYPE.CUSTOM_XML_PROPS)
     book.part.relate_to(part, RELATIONSHIP_TYPE.CUSTOM_XML)
-
-
-def _fixed_times(data: bytes) -> bytes:
-    """The same archive in a fixed order and without clock times."""
-    fixed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as parts, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in sorted(parts.namelist(), key=lambda name: (name != "[Content_Types].xml", name)):
-            entry = zipfile.ZipInfo(name, _EPOCH.timetuple()[:6])
-            method = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-            target.writestr(entry, parts.read(name), method)
-    return fixed.getvalue()

@@ -8,13 +8,22 @@ from datetime import date
 from xml.sax.saxutils import escape
 
 from evalkit.documents import Document
-from evalkit.language import day, text
-from evalkit.word_styles import WIDTH, section
+from evalkit.language import day, number, text
+from evalkit.word_styles import THIN, WIDTH, section
 
 DOTS = "…………"
 _LEFT = 3500  # twips, the left column of a letter's head
-_PRODUCTS = (600, 3000, 1272, 1400, 1400, 1400)  # twips, the columns of the table of products
+# The tables of the statistical report: their columns after the running number, in twips; amounts stand right.
+_TABLES = {
+    "funds": {"source": 4672, "planned": 1900, "spent": 1900},
+    "progress": {"work": 4672, "planned": 1900, "done": 1900},
+    "partners": {"name": 3472, "task": 3500, "result": 1500},
+    "products": {"name": 3572, "unit": 1200, "ordered": 1200, "delivered": 1200, "quality": 1300},
+}
+_AMOUNTS = {"funds": ("planned", "spent"), "products": ("ordered", "delivered")}
+_NUMERALS = ("I", "II", "III", "IV", "V", "VI")
 _FIXED = f'<w:tblW w:w="{WIDTH}" w:type="dxa"/><w:tblLayout w:type="fixed"/>'
+_WHOLE = "<w:trPr><w:cantSplit/></w:trPr>"
 _PAGE = '<w:p><w:r><w:br w:type="page"/></w:r></w:p>'
 
 
@@ -47,21 +56,24 @@ def field(code: str, shown: str) -> str:
     return kinds[0] + instruction + kinds[1] + runs(shown) + kinds[2]
 
 
-def paragraph(words: str, style: str, look: str = "") -> str:
-    """A paragraph of Word's XML."""
-    return f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr>{runs(words, look)}</w:p>'
+def paragraph(words: str, style: str, look: str = "", *, side: str = "") -> str:
+    """A paragraph of Word's XML; side: `right`, else that of its style."""
+    aligned = f'<w:jc w:val="{side}"/>' if side else ""
+    return f'<w:p><w:pPr><w:pStyle w:val="{style}"/>{aligned}</w:pPr>{runs(words, look)}</w:p>'
 
 
 def cover(document: Document, *, template: str) -> str:
     """The cover, and with a volume the sub-cover; they end their section, which has no page numbers."""
-    pages = [_cover(document, sub=False, template=template)]
+    pages = [_cover(document, sub=False)]
     if template == "volume":
-        pages += [_PAGE, _cover(document, sub=True, template=template)]
+        pages += [_PAGE, _cover(document, sub=True)]
     return "".join(pages) + f"<w:p><w:pPr>{section()}</w:pPr></w:p>"
 
 
 def statistics(document: Document) -> str:
-    """The statistical report on the project, a form: what nobody declared stays a dotted line."""
+    """The statistical report on the project, a form: of its general part and products, which every task has, what
+    nobody declared stays a dotted line; funds, progress, partners and evaluation stand in it where they are declared.
+    """
     language, form = document.language, document.form
     lines: list[tuple[str, object]] = [
         ("title", document.title),
@@ -73,19 +85,18 @@ def statistics(document: Document) -> str:
     if not document.simulated:
         lines += [("leader", form.get("leader")), ("members", "; ".join(form.get("members", [])))]
     lines += [(key, day(form[key], language) if form.get(key) else None) for key in ("begun", "ended")]
-    parts = [
-        paragraph(text("word_statistics", language), "TOCHeading"),
-        paragraph(text("word_general", language), "FormHeading"),
-        *(
-            paragraph(f"{number}. {text(f'word_form_{key}', language)}: {value or chr(9)}", "Form")
-            for number, (key, value) in enumerate(lines, 1)
+    parts = {
+        "general": "".join(
+            paragraph(f"{at}. {text(f'word_form_{key}', language)}: {value or chr(9)}", "Form")
+            for at, (key, value) in enumerate(lines, 1)
         ),
-        paragraph(text("word_products", language), "FormHeading"),
-        _products(document),
-    ]
-    if not document.simulated:
-        parts += [paragraph("", "Form"), _signatures(document)]
-    return "".join(parts)
+        **{name: _declared(document, name) for name in _TABLES},
+        "evaluation": "".join(paragraph(f"- {one}", "Form") for one in form.get("evaluation", [])),
+    }
+    shown = paragraph(text("word_statistics", language), "TOCHeading")
+    for numeral, (name, part) in zip(_NUMERALS, ((name, part) for name, part in parts.items() if part), strict=False):
+        shown += paragraph(f"{numeral}. {text(f'word_{name}', language)}", "FormHeading") + part
+    return shown if document.simulated else shown + paragraph("", "Form") + _signatures(document)
 
 
 def abbreviations(document: Document) -> str:
@@ -157,13 +168,14 @@ def letter_foot(document: Document) -> str:
     return (
         paragraph(fingerprint(document), "Form", '<w:i/><w:iCs/><w:sz w:val="22"/>')
         + _columns(left, right or [paragraph("", "LetterHead")], (WIDTH // 2, WIDTH - WIDTH // 2))
-        + paragraph("", "Recipients")
+        + f"<w:p><w:pPr>{THIN}</w:pPr></w:p>"  # a table cannot end a page without a paragraph
     )
 
 
 def fingerprint(document: Document) -> str:
-    """The line that names the ledger's fingerprint."""
-    return text("word_fingerprint", document.language, fingerprint=document.fingerprint)
+    """The line that names the ledger's fingerprint; that of the report, and no other, goes into the minutes."""
+    key = "word_fingerprint_part" if document.of_report else "word_fingerprint"
+    return text(key, document.language, fingerprint=document.fingerprint)
 
 
 def written_on(document: Document) -> date | None:
@@ -171,15 +183,13 @@ def written_on(document: Document) -> date | None:
     return document.form.get("date") or document.day
 
 
-def _cover(document: Document, *, sub: bool, template: str) -> str:
+def _cover(document: Document, *, sub: bool) -> str:
     language, form = document.language, document.form
     lines = [paragraph(form["parent"].upper(), "Cover")] if form.get("parent") else []
     lines += [paragraph(document.organisation.upper(), "CoverStrong")]
     if document.simulated:
         lines += [paragraph(text("simulated", language), "CoverStrong")]
     lines += [paragraph(document.kind.upper(), "CoverKind")]
-    if template == "short":
-        lines += [paragraph(f"({text('word_short', language)})", "Cover")]
     lines += [paragraph(document.title, "CoverTitle")]
     if form.get("code") or sub:
         lines += [paragraph(f"{text('word_form_code', language)}: {form.get('code') or DOTS}", "Cover")]
@@ -199,32 +209,36 @@ def _cover(document: Document, *, sub: bool, template: str) -> str:
             "CoverPlaceSub" if sub and not document.simulated else "CoverPlace",
         )
     ]
+    if document.of_report:
+        known = text("word_fingerprint", language, fingerprint=document.of_report)
+        lines += [paragraph(known, "Cover", '<w:sz w:val="22"/>')]
     lines += [paragraph(fingerprint(document), "Cover", '<w:sz w:val="22"/>')]
     return "".join(lines)
 
 
-def _products(document: Document) -> str:
-    language = document.language
-    keys = ("no", "name", "unit", "ordered", "delivered", "quality")
-    products = document.form.get("products") or [{}]
-    rows = [[text(f"word_product_{key}", language) for key in keys]]
-    rows += [
-        [str(number), *(str(one.get(key, "") or "…………") for key in keys[1:])]
-        for number, one in enumerate(products, 1)
-    ]
-    header = "<w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>"
-    cells = [
-        f"<w:tr>{header if at == 0 else ''}"
-        + "".join(
-            f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{paragraph(one, "TableText")}</w:tc>'
-            for one, width in zip(row, _PRODUCTS, strict=True)
-        )
-        + "</w:tr>"
-        for at, row in enumerate(rows)
-    ]
+def _declared(document: Document, name: str) -> str:
+    """A table of the statistical report, of funds with their sum; that of products also where nobody declared any."""
+    language, widths = document.language, _TABLES[name]
+    entries = document.form.get(name) or ([{}] if name == "products" else [])
+    if not entries:
+        return ""
+    keys, amounts, total = list(widths), _AMOUNTS.get(name, ()), []
+    if name == "funds":
+        sums = {key: sum(one[key] for one in entries) for key in amounts}
+        total = [["", text("word_funds_total", language), *(number(one, 0, language) for one in sums.values())]]
+        entries = [one | {key: number(one[key], 0, language) for key in amounts} for one in entries]
+    rows = [[text("word_column_no", language), *(text(f"word_{name}_{key}", language) for key in keys)]]
+    rows += [[str(at), *(str(one.get(key) or DOTS) for key in keys)] for at, one in enumerate(entries, 1)]
+    sides = ["", *("right" if key in amounts else "" for key in keys)]
+    columns = [600, *widths.values()]
+    lines: list[str] = []
+    for row in rows + total:
+        said = (paragraph(words, "TableText", side=side) for words, side in zip(row, sides, strict=True))
+        header = "" if lines else "<w:tblHeader/>"
+        lines.append(f"<w:tr><w:trPr><w:cantSplit/>{header}</w:trPr>{_cells(said, columns)}</w:tr>")
     look = '<w:tblLook w:val="0020" w:firstRow="1" w:lastRow="0" w:firstColumn="0" w:lastColumn="0"/>'
-    caption = f'<w:tblCaption w:val="{escape(text("word_products", language))}"/>'
-    return _table(f'<w:tblStyle w:val="Table"/>{_FIXED}{look}{caption}', _PRODUCTS, "".join(cells))
+    caption = f'<w:tblCaption w:val="{escape(text(f"word_{name}", language))}"/>'
+    return _table(f'<w:tblStyle w:val="Table"/>{_FIXED}{look}{caption}', columns, "".join(lines))
 
 
 def _signatures(document: Document) -> str:
@@ -260,11 +274,14 @@ def _rule(width: int, percent: int) -> str:
 
 def _columns(left: Iterable[str], right: Iterable[str], widths: tuple[int, int]) -> str:
     """Two columns without rules: a table that only lays out."""
-    cells = "".join(
-        f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{"".join(side)}</w:tc>'
-        for side, width in zip((left, right), widths, strict=True)
+    return _table(_FIXED, widths, f"<w:tr>{_WHOLE}{_cells(map(''.join, (left, right)), widths)}</w:tr>")
+
+
+def _cells(contents: Iterable[str], widths: Iterable[int]) -> str:
+    return "".join(
+        f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/></w:tcPr>{content}</w:tc>'
+        for content, width in zip(contents, widths, strict=True)
     )
-    return _table(_FIXED, widths, f"<w:tr>{cells}</w:tr>")
 
 
 def _table(properties: str, widths: Iterable[int], rows: str) -> str:

@@ -41,11 +41,11 @@ _STYLES = {
         13,
         "",
         _LEFT,
-        3,
-        3,
+        2,
+        2,
         f'<w:tabs><w:tab w:val="right" w:leader="dot" w:pos="{WIDTH}"/></w:tabs>',
     ),
-    "Form Heading": ("Normal", 13, "b", _LEFT, 12, 6, ""),
+    "Form Heading": ("Normal", 13, "b", _LEFT, 9, 4, ""),
     "Cover": ("Normal", 14, "", _CENTRE, 0, 6, ""),
     "Cover Strong": ("Normal", 14, "b", _CENTRE, 0, 6, ""),
     "Cover Kind": ("Normal", 16, "b", _CENTRE, 120, 18, ""),
@@ -88,6 +88,7 @@ _LEVELS = {
     "appendix": (("upperLetter", "{appendix} %1."), ("decimal", "%1.%2."), ("decimal", "%1.%2.%3."), ("none", "")),
     "letter appendix": (("upperRoman", "{appendix} %1."), ("decimal", "%2."), ("lowerLetter", "%3)"), ("none", "")),
 }
+THIN = '<w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>'  # of a paragraph that nobody shall see
 CHAPTERS, APPENDICES = 2001, 2002  # ids of the two lists that number headings; pandoc's own begin with 1000
 
 

@@ -9,19 +9,28 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
 from docx.shared import Pt
 
-from evalkit.word_styles import LANDSCAPE_WIDTH, WIDTH, section
+from evalkit.language import unparted
+from evalkit.word_styles import LANDSCAPE_WIDTH, THIN, WIDTH, section
 
-_LETTER = 0.56  # width of a letter of Times New Roman bold, in ems
+_LETTER, _DIGIT = 0.56, 0.5  # width of a letter of Times New Roman bold and of a digit, in ems
 _PADDING = 220  # twips, both sides of a cell
 _POWERS = (0, 0.25, 0.5, 0.75)
-_SIZES = ((10.5, WIDTH, "TableText"), (9, WIDTH, "TableTextSmall"), (10.5, LANDSCAPE_WIDTH, "TableText"))
+_SIZES = (
+    (10.5, WIDTH, "TableText"), (9, WIDTH, "TableTextSmall"),
+    (10.5, LANDSCAPE_WIDTH, "TableText"), (9, LANDSCAPE_WIDTH, "TableTextSmall"),
+)  # fmt: skip
+# A cell of more lines than this is hard to read in a column of so few letters; so is such a header.
+_MOST_LINES, _MOST_HEADER, _NARROW = 4, 6, 24
+_BETWEEN = ("đến", "to", "/", "–")  # the ends of a range
+_TOGETHER = 16  # lines: a table of so many stays on one page
 
 
 def lay_out(body: Any) -> None:
     """Fit every table that pandoc wrote to the page, in place.
 
-    body: the `w:body`. A table whose longest words fit at 10.5 points gets that size, else 9 points, else a page of
-    its own in landscape. Tables that have fixed widths already stay.
+    body: the `w:body`. A table gets the first of these in which its longest words fit and no narrow column has cells
+    of many lines: 10.5 points, 9 points, a page of its own in landscape, the same with 9 points. Short tables stay on
+    one page, and no page begins with the last row of a table. Tables that have fixed widths already stay.
 
         lay_out(document.element.body)
     """
@@ -34,23 +43,65 @@ def lay_out(body: Any) -> None:
 def _lay_out(table: Any) -> None:
     rows = [row.findall(qn("w:tc")) for row in table.findall(qn("w:tr"))]
     texts = [["".join(part.text or "" for part in cell.iter(qn("w:t"))) for cell in row] for row in rows]
-    columns = list(zip(*texts, strict=True))
-    words = [max((len(word) for cell in column for word in cell.split()), default=1) for column in columns]
-    # What stands in the header may break, into three lines or so.
-    wholes = [max([len(column[0]) // 3, *map(len, column[1:])]) for column in columns]
-    points, width, style = next((size for size in _SIZES if sum(_widths(words, size[0])) <= size[1]), _SIZES[-1])
-    least, most = _widths(words, points), _widths(wholes, points)
-    squeeze = min(1.0, width / sum(least))  # only words too long even for a landscape page are broken
-    least = [one * squeeze for one in least]
-    ways = [_shared(least, most, width, power) for power in _POWERS]
-    lengths = [_widths([len(cell) for cell in row], points) for row in texts]
-    _write_widths(table, rows, min(ways, key=lambda widths: _lines(lengths, widths)), style)
-    if width == LANDSCAPE_WIDTH and table.getparent().tag == qn("w:body"):
+    for size in _SIZES:
+        widths, lines, fits = _fit(texts, size[0], size[1])
+        if fits:
+            break
+    _write_widths(table, rows, widths, size[2])
+    parts = list(table.iter(qn("w:t")))
+    for before, part, after in zip(parts, parts[1:], parts[2:], strict=False):
+        if part.text in _BETWEEN and before.text == after.text == " ":  # also a range behind another number
+            before.text = after.text = "\N{NO-BREAK SPACE}"
+    _keep_together(rows, [max(row) for row in lines])
+    if size[1] == LANDSCAPE_WIDTH and table.getparent().tag == qn("w:body"):
         _turn(table)
 
 
-def _widths(letters: list[int], points: float) -> list[float]:
-    return [_PADDING + count * points * 20 * _LETTER for count in letters]
+def _fit(texts: list[list[str]], points: float, width: int) -> tuple[list[int], list[list[int]], bool]:
+    """Widths of columns in type of a size on a page of a width, the lines of each cell, whether all is readable."""
+    sized = [[len(cell) * _LETTER for cell in row] for row in texts]
+    words = [
+        max((_ems(word) for cell in column for word in unparted(cell)), default=_DIGIT)
+        for column in zip(*texts, strict=True)
+    ]
+    # What stands in the header may break, into three lines or so.
+    wholes = [max(column[0] / 3, *column[1:], 0) for column in zip(*sized, strict=True)]
+    least, most = _widths(words, points), _widths(wholes, points)
+    squeeze = min(1.0, width / sum(least))  # only words too long even for a landscape page are broken
+    ways = [_shared([one * squeeze for one in least], most, width, power) for power in _POWERS]
+    cells = [_widths(row, points) for row in sized]
+    widths = min(ways, key=lambda way: sum(map(max, _lines(cells, way))))
+    lines = _lines(cells, widths)
+    return widths, lines, squeeze == 1 and not _crowded(lines, widths, points)
+
+
+def _crowded(lines: list[list[int]], widths: list[int], points: float) -> bool:
+    """Whether a narrow column holds cells of many lines."""
+    narrow = [width < _widths([_NARROW * _LETTER], points)[0] for width in widths]
+    return any(
+        count > (_MOST_LINES if at else _MOST_HEADER)
+        for at, row in enumerate(lines)
+        for count, tight in zip(row, narrow, strict=True)
+        if tight
+    )
+
+
+def _keep_together(rows: list[list[Any]], lines: list[int]) -> None:
+    """Keep the header with the first row, the last three rows, and all rows of a short table on one page."""
+    short = sum(lines) <= _TOGETHER
+    for at, row in enumerate(rows[:-1]):
+        if short or at < 2 or at >= len(rows) - 3:
+            for cell in row:
+                for paragraph in cell.iter(qn("w:p")):
+                    paragraph.get_or_add_pPr().get_or_add_keepNext()
+
+
+def _ems(word: str) -> float:
+    return len(word) * (_DIGIT if any(map(str.isdigit, word)) else _LETTER)
+
+
+def _widths(ems: list[float], points: float) -> list[float]:
+    return [_PADDING + count * points * 20 for count in ems]
 
 
 def _shared(least: list[float], most: list[float], width: int, power: float) -> list[int]:
@@ -63,9 +114,9 @@ def _shared(least: list[float], most: list[float], width: int, power: float) -> 
     return [int(max(one, min(other, low * other**power))) for one, other in zip(least, most, strict=True)]
 
 
-def _lines(lengths: list[list[float]], widths: list[int]) -> int:
-    """How many lines the table takes, or nearly."""
-    return sum(max(ceil(cell / width) for cell, width in zip(row, widths, strict=True)) for row in lengths)
+def _lines(cells: list[list[float]], widths: list[int]) -> list[list[int]]:
+    """How many lines the cells take, or nearly; cells: how wide they would be in one line."""
+    return [[ceil(cell / width) for cell, width in zip(row, widths, strict=True)] for row in cells]
 
 
 def _write_widths(table: Any, rows: list[list[Any]], widths: list[int], style: str) -> None:
@@ -109,5 +160,4 @@ def _turn(table: Any) -> None:
 
 
 def _end_of_section(*, landscape: bool) -> Any:
-    small = '<w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>'
-    return parse_xml(f"<w:p {nsdecls('w')}><w:pPr>{small}{section(landscape=landscape)}</w:pPr></w:p>")
+    return parse_xml(f"<w:p {nsdecls('w')}><w:pPr>{THIN}{section(landscape=landscape)}</w:pPr></w:p>")

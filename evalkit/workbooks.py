@@ -23,7 +23,7 @@ from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError, Shee
 
 from evalkit.encodings import decode, fold
 from evalkit.errors import MOST_LINES, DataError, Problem, nearest, raise_any
-from evalkit.grid import SEARCHED, TYPED, Grid
+from evalkit.grid import SEARCHED, TYPED, Grid, file_bytes
 from evalkit.insides import (
     MOST_CELLS,
     MOST_COLUMNS,
@@ -117,12 +117,10 @@ def read_workbook(path: Path, name: str, *, sheet: str | None = None, decimal: s
             columns[column][row] = _formatted(rows[row][column], code, decimal or ".") or columns[column][row]
     wrong = [("workbook_error_cells", found, cells) for found, cells in inside.errors.items()]
     wrong += [("workbook_uncalculated", "", inside.uncalculated)] if inside.uncalculated else []
-    problems = [
-        Problem(
-            name, key, {"found": found, "cells": _listed(map(_reference, cells)), "count": len(cells)}, sheet=chosen
-        )
-        for key, found, cells in wrong
-    ]
+    problems = []
+    for key, found, cells in wrong:
+        values = {"found": found, "cells": _listed(map(_reference, cells)), "count": len(cells)}
+        problems.append(Problem(name, key, values, sheet=chosen))
     merges = []
     for first, last in sorted(merged):
         if _stands_for_several(columns, first, last):
@@ -131,8 +129,8 @@ def read_workbook(path: Path, name: str, *, sheet: str | None = None, decimal: s
     raise_any(problems + [merge for merge in merges if merge.values["last"] > SEARCHED])
     for area in merged:
         _fill(columns, *area)
-    cells = _frame(columns)
-    return Grid(cells, notices + tuple(merges) + tuple(_hidden(inside, cells, name, chosen)))
+    frame = _frame(columns)
+    return Grid(frame, notices + tuple(merges) + tuple(_hidden(inside, frame, name, chosen)))
 
 
 def refuse_merged_below(grid: Grid, header: int) -> Grid:
@@ -159,14 +157,7 @@ class _Book:
 
 
 def _open(path: Path, name: str) -> _Book:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError([Problem(name, "file_missing")]) from None
-    except OSError as error:
-        raise DataError([Problem(name, "file_unreadable", {"reason": error.strerror})]) from None
-    if not data.strip():
-        raise DataError([Problem(name, "file_empty")])
+    data = file_bytes(path, name)
     kind = is_workbook(data)
     if kind is None:
         markup = data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from evalkit.declaration import Code, Declared, Labels, Words, parse
 from evalkit.encodings import fold, normal_form
-from evalkit.errors import DataError, Problem, nearest, raise_any
+from evalkit.errors import DataError, Problem, gathered, nearest, raise_any
 from evalkit.files import read_grid
 from evalkit.grid import SEARCHED
 from evalkit.language import LANGUAGES, Language, catalogue, label, text
@@ -142,10 +142,8 @@ def read_workshop(study: Study) -> Workshop | None:
     frames: dict[str, pd.DataFrame] = {}
     for name in FIELDS:
         table = getattr(declared.files, name)
-        try:
+        with gathered(problems):
             frames[name] = _table(study, table, name, notices) if table else pd.DataFrame(columns=FIELDS[name])
-        except DataError as error:
-            problems += error.problems
     raise_any(problems)
     reader = _Reader(study, declared, problems)
     papers = reader.papers(frames["papers"])
@@ -333,12 +331,12 @@ class _Reader:
             decision=self._chosen(frame, file, "decision", _words("decision")),
         )
         changed = found["draft_before"] != found["draft_after"]
-        self._say(found[(found["decision"] != "accepted") & (found["decision"] != "") & (found["explanation"] == "")],
-                  file, "workshop_no_explanation", "explanation")  # fmt: skip
-        self._say(found[found["decision"].isin(["accepted", "partly"]) & ~changed],
-                  file, "workshop_no_change", "draft_after")  # fmt: skip
-        self._say(found[(found["decision"] == "not_accepted") & changed],
-                  file, "workshop_change_unasked", "draft_after")  # fmt: skip
+        unexplained = found["decision"].isin(["partly", "not_accepted"]) & (found["explanation"] == "")
+        self._say(found[unexplained], file, "workshop_no_explanation", "explanation")
+        had = found["decision"].isin(["accepted", "partly"])
+        self._say(found[had & ~changed], file, "workshop_no_change", "draft_after")
+        unasked = (found["decision"] == "not_accepted") & changed
+        self._say(found[unasked], file, "workshop_change_unasked", "draft_after")
         return found
 
     def _wrong(self, file: Table, key: str, line: Any, field: str, /, **values: Any) -> None:
@@ -412,15 +410,12 @@ def _coder_notices(workshop: Workshop) -> list[Problem]:
     file, themes = workshop.declared.files.themes, workshop.themes
     apart = themes[themes["coder"] != AGREED]
     coded, received = apart.groupby("coder")["paper"].nunique(), len(workshop.papers)
-    notices = [
-        Problem(
-            file.file, "workshop_coded_some", {"coder": coder, "count": count, "papers": received}, sheet=file.sheet
-        )
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("workshop_coded_some", {"coder": coder, "count": count, "papers": received})
         for coder, count in coded.items()
         if count < received
     ]
-    if len(coded) < 2:
-        notices.append(Problem(file.file, "workshop_one_coder", sheet=file.sheet))
+    told += [("workshop_one_coder", {})] if len(coded) < 2 else []
     if papers := unsettled(workshop):
-        notices.append(Problem(file.file, "workshop_unsettled", {"found": ", ".join(papers)}, sheet=file.sheet))
-    return notices
+        told.append(("workshop_unsettled", {"found": ", ".join(papers)}))
+    return [Problem(file.file, key, values, sheet=file.sheet) for key, values in told]

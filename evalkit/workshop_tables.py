@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit.agreement import RESAMPLES
 from evalkit.claims import Claim, claims
 from evalkit.language import Language, label, listing, number, plain, text
 from evalkit.licence import licence
 from evalkit.sample import BETWEEN, CHANGE, DID
 from evalkit.study import Study
-from evalkit.values import Values, group_label, main_group, main_hidden, shown, titled, unit_words
+from evalkit.values import Values, group_label, main_group, main_hidden, shown, suppressed, titled, unit_words
 from evalkit.workshop_files import DECISIONS, MAIN, Workshop, labels, settled, unsettled
 from evalkit.workshops import changes, coverage, decisions, links, received, uncovered
 
@@ -53,9 +52,8 @@ def coverage_table(workshop: Workshop, language: Language) -> pd.DataFrame:
         found = counts[counts["theme"] == theme].set_index("kind")
         cells = {kinds[kind]: _papers(row.papers, row.presented, language) for kind, row in found.iterrows()}
         together = _papers(totals.loc[theme, "papers"], totals.loc[theme, "presented"], language)
-        rows.append(
-            {text("column_workshop_theme", language): name, **cells, text("column_workshop_all", language): together}
-        )
+        row = {text("column_workshop_theme", language): name} | cells
+        rows.append(row | {text("column_workshop_all", language): together})
     return pd.DataFrame(rows)
 
 
@@ -104,8 +102,7 @@ def agreement_sentence(effects: pd.DataFrame, language: Language) -> str:
     cohens = effects["method"].eq("Cohen kappa").any()
     return text(
         "workshop_agreement_cohen" if cohens else "workshop_agreement_fleiss", language,
-        resamples=number(RESAMPLES, 0, language), tentative=number(TENTATIVE, 3, language),
-        reliable=number(RELIABLE, 3, language),
+        tentative=number(TENTATIVE, 3, language), reliable=number(RELIABLE, 3, language),
     )  # fmt: skip
 
 
@@ -126,9 +123,7 @@ def solutions(workshop: Workshop, effects: pd.DataFrame, study: Study, language:
             claim = said[row.indicator, main_group(effects, study, row.indicator)]
             measured, verdict = _measured(claim, effects, study, language), _verdict(claim, effects, study, language)
         elif row.piloted:
-            verdict = text(
-                "workshop_verdict_unplanned" if row.indicator else "workshop_verdict_no_indicator", language
-            )
+            verdict = text(f"workshop_verdict_{'unplanned' if row.indicator else 'no_indicator'}", language)
         rows.append(
             {
                 "workshop_group": groups[row.group],
@@ -172,14 +167,11 @@ def decisions_table(workshop: Workshop, language: Language) -> pd.DataFrame:
     """Opinions by kind of organisation and decision; kinds without an opinion are left out."""
     names, counts = labels(workshop.declared.kinds, language), decisions(workshop, "kind")
     counts = counts[counts[list(DECISIONS)].sum(axis=1) > 0]
+    titles = {one: text(f"workshop_decision_{one}", language) for one in DECISIONS}
     return pd.DataFrame(
-        [
-            {
-                text("column_workshop_kind", language): names[row["kind"]],
-                **{text(f"workshop_decision_{one}", language): number(row[one], 0, language) for one in DECISIONS},
-            }
-            for row in counts.to_dict("records")
-        ]
+        {text("column_workshop_kind", language): names[row["kind"]]}
+        | {title: number(row[one], 0, language) for one, title in titles.items()}
+        for row in counts.to_dict("records")
     )
 
 
@@ -211,9 +203,8 @@ def opinion_sentence(workshop: Workshop, language: Language) -> str:
 def _papers(count: float, presented: float, language: Language) -> str:
     if not count:
         return "–"
-    return text(
-        "workshop_cell", language, papers=number(count, 0, language), presented=number(presented, 0, language)
-    )
+    counts = {"papers": number(count, 0, language), "presented": number(presented, 0, language)}
+    return text("workshop_cell", language, **counts)
 
 
 def _with_interval(effect: pd.Series, language: Language) -> str:
@@ -236,7 +227,7 @@ def _reading(alpha: pd.Series) -> str:
 def _measured(claim: Claim, effects: pd.DataFrame, study: Study, language: Language) -> str:
     """The change that the claim rests on, with its unit and simultaneous interval."""
     if main_hidden(effects, study, claim.indicator):
-        return text("suppressed", language, minimum=study.declared.privacy.minimum_cell)
+        return suppressed(study, language)
     if licence(study, claim.indicator) == "describe":
         return text("not_compared", language)
     values = Values(effects, study, language)

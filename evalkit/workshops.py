@@ -21,9 +21,8 @@ def coverage(workshop: Workshop) -> pd.DataFrame:
     All themes and kinds have rows, also without any paper. A paper with several themes counts in each of them.
     """
     pairs = settled(workshop).merge(workshop.papers, on="paper")
-    places = pd.MultiIndex.from_product(
-        [codes_of(workshop.declared.themes), codes_of(workshop.declared.kinds)], names=["theme", "kind"]
-    )
+    known = [codes_of(workshop.declared.themes), codes_of(workshop.declared.kinds)]
+    places = pd.MultiIndex.from_product(known, names=["theme", "kind"])
     counts = pairs.groupby(["theme", "kind"])["presented"].agg(papers="size", presented="sum")
     return counts.reindex(places, fill_value=0).astype(int).reset_index()
 
@@ -44,13 +43,13 @@ def received(workshop: Workshop) -> pd.DataFrame:
     return counts.rename_axis("kind").astype(int).reset_index()
 
 
-def agreement(workshop: Workshop, *, confidence: float = 0.95, seed: int = 1) -> pd.DataFrame:
+def agreement(workshop: Workshop, *, confidence: float = 0.95) -> pd.DataFrame:
     """How far the coders agree, as rows of effects, before they settled anything together.
 
     `indicator` is `workshop_themes`; `group` the theme, or `main` for the one named first; `estimand` is `agreement`;
     `method` `percent agreement`, `Krippendorff alpha` (all papers that two or more coded), and over those that all
     coded `Cohen kappa` (two coders, analytic interval) or `Fleiss kappa` (more). The intervals of alpha and Fleiss
-    are of `agreement.RESAMPLES` resamples of papers with `seed`. `n_clusters` are the papers. One coder gives no row.
+    are of the jackknife over papers. `n_clusters` are the papers. One coder gives no row.
     """
     found = workshop.themes[workshop.themes["coder"] != AGREED]
     if found["coder"].nunique() < 2:
@@ -68,8 +67,8 @@ def agreement(workshop: Workshop, *, confidence: float = 0.95, seed: int = 1) ->
         if codes.shape[1] == 2:
             second, kappa = "Cohen kappa", cohen(codes, confidence=confidence)
         else:
-            second, kappa = "Fleiss kappa", fleiss(codes, seed=seed, confidence=confidence)
-        alpha = krippendorff(codes, seed=seed, confidence=confidence)
+            second, kappa = "Fleiss kappa", fleiss(codes, confidence=confidence)
+        alpha = krippendorff(codes, confidence=confidence)
         percent = Agreement(percent_agreement(codes), alpha.units, alpha.coders)
         for method, one in (("percent agreement", percent), ("Krippendorff alpha", alpha), (second, kappa)):
             rows.append(_agreement_row(group, method, one, confidence))
@@ -129,19 +128,9 @@ def find(workshop: Workshop, words: str) -> pd.DataFrame:
 
 
 def _agreement_row(group: str, method: str, found: Agreement, confidence: float) -> dict[str, Any]:
-    known = not np.isnan(found.conf_low)
-    return {
-        "indicator": "workshop_themes",
-        "group": group,
-        "estimand": "agreement",
-        "contrast": f"{found.coders} coders",
-        "method": method,
-        "unit": "percent" if method == "percent agreement" else "ratio",
-        "estimate": found.estimate,
-        "std_error": found.std_error,
-        "conf_low": found.conf_low,
-        "conf_high": found.conf_high,
-        "conf_level": confidence if known else np.nan,
-        "n_clusters": found.units,
-        "weights": "none",
-    }
+    words = {"indicator": "workshop_themes", "group": group, "estimand": "agreement", "method": method}
+    words |= {"contrast": f"{found.coders} coders", "weights": "none"}
+    words |= {"unit": "percent" if method == "percent agreement" else "ratio"}
+    numbers = {name: getattr(found, name) for name in ("estimate", "std_error", "conf_low", "conf_high")}
+    level = np.nan if np.isnan(found.conf_low) else confidence
+    return words | numbers | {"conf_level": level, "n_clusters": found.units}

@@ -109,9 +109,8 @@ def _lines(grid: Grid | None) -> Lines:
         return []
     header, *rows = grid.cells.astype(str).to_numpy().tolist()
     names = [normal_form(cell).lower() for cell in header]
-    return [
-        (line, dict(zip(names, cells, strict=True))) for line, cells in zip(grid.cells.index[1:], rows, strict=True)
-    ]
+    records = (dict(zip(names, cells, strict=True)) for cells in rows)
+    return list(zip(grid.cells.index[1:], records, strict=True))
 
 
 def _asked(lines: Lines) -> Iterator[_Asked]:
@@ -171,9 +170,8 @@ def _labeller(lines: Lines, default: str, draft: OpenDraft) -> Callable[[Record,
             columns[language] = columns[other]
 
     def label(row: Record, name: str) -> tuple[str, str]:
-        vi, en = (
-            normal_form(re.sub(r"<[^>]*>", " ", row.get(columns.get(language, ""), ""))) for language in ("vi", "en")
-        )
+        cells = (row.get(columns.get(language, ""), "") for language in ("vi", "en"))
+        vi, en = (normal_form(re.sub(r"<[^>]*>", " ", cell)) for cell in cells)
         return vi or en or name, en or vi or name
 
     return label
@@ -240,7 +238,7 @@ def _add_rules(questions: Mapping[str, _Question], draft: OpenDraft) -> None:
     codes = {name: question.codes for name, question in coded.items() if question.row["type"] != "number"}
     several = {name for name, question in coded.items() if question.row["type"] == "multiple"}
 
-    def rewritten(column: str, rule: str, question: _Question) -> str | None:
+    def rewritten(rule: str, question: _Question) -> str | None:
         rule, own = normal_form(rule), question.asked.name
         own_codes = {THIS: codes[own]} if own in codes else {}
         try:
@@ -256,7 +254,7 @@ def _add_rules(questions: Mapping[str, _Question], draft: OpenDraft) -> None:
         kept: dict[str, list[str]] = {"relevant": [], "constraint": []}
         for column, rules in (("relevant", asked.relevant), ("constraint", [asked.row.get("constraint", "")])):
             for rule in filter(None, rules):
-                if (written := rewritten(column, rule, question)) is None:
+                if (written := rewritten(rule, question)) is None:
                     draft.say("drafting_rule_dropped", row["column"], asked.line, rule=column, found=rule)
                 else:
                     kept[column].append(written)

@@ -1,6 +1,7 @@
 """A study with known truth (nga_bay), and the smallest study folder, to break one thing at a time."""
 
 import re
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -15,9 +16,12 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(autouse=True)
 def untraced():
-    """A paper that writes a report traces all numbers of its process, which here is that of many tests."""
+    """A paper that writes a report traces all numbers of its process, which here is that of many tests, as are the
+    figures that stay open."""
     with tracing(False):
         yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 STUDY = """\

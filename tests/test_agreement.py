@@ -20,7 +20,10 @@ CASES = {
 FOUND = {
     "alpha_nominal": lambda codes: agreement.krippendorff(codes).estimate,
     "alpha_ordinal": lambda codes: agreement.krippendorff(codes, level="ordinal").estimate,
+    "alpha_nominal_se": lambda codes: agreement.krippendorff(codes).std_error,
+    "alpha_ordinal_se": lambda codes: agreement.krippendorff(codes, level="ordinal").std_error,
     "fleiss": lambda codes: agreement.fleiss(codes).estimate,
+    "fleiss_se": lambda codes: agreement.fleiss(codes).std_error,
     "cohen": lambda codes: agreement.cohen(codes).estimate,
     "cohen_se": lambda codes: agreement.cohen(codes).std_error,
 }
@@ -90,18 +93,10 @@ def test_perfect_agreement_has_no_interval_for_nothing_varied():
         assert found.estimate == 1 and np.isnan(found.conf_low)
 
 
-def test_where_many_resamples_have_no_value_there_is_no_interval():
-    # One thing of 12 was sorted elsewhere: it is missing from (11/12)^12 = 35 % of the resamples.
+def test_a_coefficient_that_hangs_on_one_thing_has_no_interval():
     rare = [[1.0, 1.0]] * 11 + [[2.0, 1.0]]
     found = agreement.krippendorff(rare)
     assert found.estimate == pytest.approx(0) and np.isnan(found.conf_low)
-
-
-def test_the_same_seed_gives_the_same_interval():
-    codes = CASES["three"]
-    assert agreement.krippendorff(codes) == agreement.krippendorff(codes)
-    assert agreement.krippendorff(codes, seed=2).conf_low != agreement.krippendorff(codes).conf_low
-    assert agreement.krippendorff(codes).conf_low < agreement.krippendorff(codes).estimate
 
 
 @pytest.mark.parametrize("codes", [[1.0, 2.0], [[[1.0]]]])
@@ -131,6 +126,6 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(coders, error):
     # Of two codes of a thing: how often they differ, over how often codes of any two things do.
     share = 0.3 * (1 - error) + 0.7 * error
     truth = 1 - 2 * error * (1 - error) / (2 * share * (1 - share))
-    found = [agreement.krippendorff(drawn(21), seed=at) for at in range(400)]
+    found = [agreement.krippendorff(drawn(21)) for _ in range(1_000)]
     held = [one.conf_low <= truth <= one.conf_high for one in found if not np.isnan(one.conf_low)]
-    assert 0.88 < np.mean(held) < 0.99
+    assert 0.91 < np.mean(held) < 0.97

@@ -189,6 +189,23 @@ def test_personal_data_stop_the_bundle(reported, file, content, place):
     assert not any(told in str(refused.value) for told in ("0912", "Nguyễn", "Lan", "vi-du"))
 
 
+def test_the_text_of_the_team_goes_along_and_is_searched(reported):
+    study, report = reported()
+    text = study.folder / "text" / "introduction.md"
+    text.parent.mkdir()
+    (text.parent / "~$duction.docx").write_bytes(b"held open")
+    for words, refused in (("Bài viết sạch.", False), ("Gọi 0912 345 678.", True)):
+        text.write_text(words, encoding="utf-8")
+        ledger = json.loads((report / "ledger.json").read_text()) | {"inputs": inputs(study)}
+        (report / "ledger.json").write_text(json.dumps(ledger))
+        if refused:
+            with pytest.raises(ek.DataError, match=r"study/text/introduction\.md, line 1: .*phone numbers"):
+                write_bundle(study, report)
+        else:
+            found = [name for name in names(write_bundle(study, report)) if "text/" in name]
+            assert found == ["study/text/introduction.md"]
+
+
 def test_personal_data_in_word_stop_it_and_the_leader_named_as_such_does_not(reported):
     import docx
 

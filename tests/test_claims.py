@@ -231,7 +231,6 @@ def test_a_blocked_indicator_is_drawn_without_a_line_from_before_to_after(nga_ba
         for line in axes.lines
         if np.array_equal(line.get_xdata(), found.loc[code, "estimate"].to_numpy())
     }
-    plt.close("all")
     assert joined == set(planned) - {"dan_chu"}
 
 

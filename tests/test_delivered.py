@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from evalkit.delivered import MOST_BYTES, read_blocks
+from evalkit.delivered import read_blocks
+from evalkit.delivered_word import MOST_BYTES
 from evalkit.errors import DataError
 
 SPACES = (
@@ -48,7 +49,7 @@ BOX = "<w:p>" + run("trong khung 5") + "</w:p>"
             ["Bảng 1"],
         ),
         ("<w:sdt><w:sdtContent>" + run("trong ô nhập 7") + "</w:sdtContent></w:sdt>", ["trong ô nhập 7"]),
-        (run("a ") + "<m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath>" + run("b"), ["a b"]),
+        (run("a ") + "<m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath>" + run("b"), ["a b", "x=1"]),
         (
             f"<w:r><mc:AlternateContent><mc:Choice><w:txbxContent>{BOX}</w:txbxContent></mc:Choice>"
             f"<mc:Fallback><w:pict><w:txbxContent>{BOX}</w:txbxContent></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
@@ -63,6 +64,46 @@ def test_what_word_shows_is_read(inside, texts):
     assert [piece.text for piece in read_blocks(docx(f"<w:p>{inside}</w:p>", footnotes=notes), "docx")] == texts
 
 
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "<w:strike/>",
+        "<w:dstrike/>",
+        "<w:webHidden/>",
+        '<w:color w:val="FFFFFF"/>',
+        '<w:color w:val="F2F2F2"/><w:shd w:fill="FFFFFF"/>',
+        '<w:color w:val="1F3864"/><w:shd w:fill="1F3864"/>',
+        '<w:sz w:val="2"/>',
+        '<w:w w:val="1"/>',
+        '<w:rStyle w:val="ẩn"/>',
+        '<w:rStyle w:val="con"/>',
+    ],
+)
+def test_what_nobody_can_see_in_word_is_not_read(marks):
+    hidden = '<w:style w:styleId="ẩn"><w:name w:val="x"/><w:rPr><w:vanish/></w:rPr></w:style>'
+    child = '<w:style w:styleId="con"><w:name w:val="y"/><w:basedOn w:val="ẩn"/></w:style>'
+    styles = f"<w:styles SPACES>{hidden}{child}</w:styles>"
+    shown = '<w:rPr><w:color w:val="FFFFFF"/><w:shd w:fill="1F3864"/><w:sz w:val="20"/></w:rPr>'  # white on dark
+    body = f"<w:p>{run('thấy', shown)}{run(' 7', f'<w:rPr>{marks}</w:rPr>')}</w:p>" + STYLED.format("con", run("8"))
+    assert [piece.text for piece in read_blocks(docx(body, styles=styles), "docx")] == ["thấy"]
+
+
+@pytest.mark.parametrize(
+    ("row", "cell", "texts"),
+    [
+        ("", "", ["1 | 2"]),
+        ("", '<w:vMerge w:val="restart"/>', ["1 | 2"]),
+        ("", "<w:vMerge/>", ["1"]),
+        ("<w:hidden/>", "", []),
+        ('<w:trHeight w:val="20" w:hRule="exact"/>', "", []),
+    ],
+)
+def test_folded_rows_and_covered_cells_are_not_read(row, cell, texts):
+    cells = f"<w:tc><w:p>{run('1')}</w:p></w:tc><w:tc><w:tcPr>{cell}</w:tcPr><w:p>{run('2')}</w:p></w:tc>"
+    table = f"<w:tbl><w:tr><w:trPr>{row}</w:trPr>{cells}</w:tr></w:tbl>"
+    assert [piece.text for piece in read_blocks(docx(table), "docx") if any(piece.cells)] == texts
+
+
 STYLE = '<w:style w:styleId="{}"><w:name w:val="{}"/></w:style>'
 STYLED = '<w:p><w:pPr><w:pStyle w:val="{}"/></w:pPr>{}</w:p>'
 
@@ -74,7 +115,8 @@ def test_headings_pages_and_nested_tables():
     table = f"<w:tbl><w:tr>{cell.format(run('A'))}<w:tc>{inner}<w:p/></w:tc>{cell.format('')}</w:tr></w:tbl>"
     body = STYLED.format("m1", run("Kết quả 2")) + STYLED.format("u1", run("Kết quả"))
     body += "<w:p><w:r><w:lastRenderedPageBreak/></w:r>" + run("1") + "</w:p>" + table
-    heading, text, row = read_blocks(docx(body, styles=styles), "docx")
+    contents, heading, text, row = read_blocks(docx(body, styles=styles), "docx")
+    assert (contents.kind, contents.text) == ("contents", "Kết quả 2")
     assert (heading.kind, heading.page, text.under, text.page) == ("heading", 1, "Kết quả", 2)
     assert (row.kind, row.cells, row.table) == ("row", ("A", "2", ""), 1)
 
@@ -83,7 +125,9 @@ def test_headings_pages_and_nested_tables():
     ("page", "texts"),
     [
         ("<p>a <b>3,2</b>&nbsp;%<br>b</p>c", ["a 3,2 % b", "c"]),
-        ("<nav>1. Mục lục</nav><script>9</script><style>9</style><p hidden>8</p><p>x</p>", ["x"]),
+        ("<nav>1. Mục lục</nav><script>9</script><style>9</style><p hidden>8</p><p>x</p>", ["1. Mục lục", "x"]),
+        ("<p>a <s>9</s><del>8</del>b</p>", ["a b"]),
+        ("<p>a <math><mn>0,5</mn></math> b</p>", ["0,5", "a b"]),
         ('<p>a<span style="display: none">7</span>b</p>', ["ab"]),
         ("<ul><li>một</li><li>hai<p>ba</p></li></ul>", ["một", "hai", "ba"]),
         ("<table><caption>Bảng</caption><tr><th>a</th><td>1</td></tr></table>", ["Bảng", "a | 1"]),
@@ -125,7 +169,7 @@ def test_a_file_that_is_no_document_is_refused(data, kind):
 
 
 def test_a_package_that_unpacks_too_large_is_refused(monkeypatch):
-    monkeypatch.setattr("evalkit.delivered.MOST_BYTES", 100)
+    monkeypatch.setattr("evalkit.delivered_word.MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"a\.docx.*100"):
         read_blocks(docx(f"<w:p>{run('a' * 200)}</w:p>"), "docx", file="a.docx")
     assert MOST_BYTES > 10**8

@@ -20,11 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imsave
 
-from evalkit.delivered import Piece, read_blocks
-from evalkit.document_check import FAILS, Difference, compare, differing
+from evalkit.delivered import read_blocks
+from evalkit.document_changes import FAILS, Difference, differing
+from evalkit.document_check import compare
 from evalkit.documents import pandoc, read_markdown
 from evalkit.errors import DataError
 from evalkit.language import LANGUAGES
+from evalkit.pieces import Piece
 
 SOURCE = """
 # Kết quả
@@ -59,7 +61,7 @@ Nhóm nghiên cứu gặp người dân ở bộ phận một cửa và nghe h�
 
 def drawn(shade):
     out = io.BytesIO()
-    imsave(out, np.full((8, 8), shade), vmin=0, vmax=1, format="png")
+    imsave(out, np.full((64, 64), shade), vmin=0, vmax=1, format="png")
     return out.getvalue()
 
 
@@ -191,6 +193,8 @@ def test_untouched(documents, kind):
     assert checked(documents[kind], kind) == []
 
 
+PASSAGE = "Mức hài lòng tăng có ý nghĩa, từ 60,2 lên 72,9 điểm. Khảo sát năm 2019."
+
 # What was done, what must be said about it: (kind, old, new) of what fails.
 EDITS = {
     "digit in text": (lambda x: x.replace("60,2", "66,2"), [("number", "60,2", "66,2")]),
@@ -220,8 +224,20 @@ EDITS = {
     "direction of a claim": (lambda x: x.replace("tăng có", "giảm có"), "claim"),
     "negation of a claim": (lambda x: x.replace("tăng có", "tăng không có"), "claim"),
     "negation before a claim": (lambda x: x.replace("Mức hài", "Không đúng là Mức hài"), "claim"),
-    "columns under each other's heads": (lambda x: swap(x, "Trước<", "Sau<"), "number"),
+    "number in an empty cell": (lambda x: x.replace("Đơn vị<", "Đơn vị 9<", 1), [("number", "Đơn vị", "Đơn vị 9")]),
+    "columns under each other's heads": (lambda x: swap(x, "Trước<", "Sau<"), "label"),
     "rows under each other's names": (lambda x: swap(x, "Hiệp Lợi", "Đại Thành"), "number"),
+    "name of a row": (lambda x: x.replace("Đại Thành", "Xã Đại Thành"), [("label", "Đại Thành", "Xã Đại Thành")]),
+    "row put in": (
+        lambda x: x.replace(
+            row(x, "Đại"), row(x, "Đại") + row(x, "Đại").replace("Đại", "Tân").replace("59,7", "9,1")
+        ),
+        [("number", "", "Tân Thành | 9,1 | 70,8")],
+    ),
+    "passage said again with another number": (
+        lambda x: x.replace(paragraph(x, "kể."), paragraph(x, "Mức hài").replace("72,9", "92,9")),
+        [("number", PASSAGE, PASSAGE.replace("72,9", "92,9"))],
+    ),
     "captions of two tables": (lambda x: swap(x, caption(x, "Điểm theo"), caption(x, "Điểm đối")), "number"),
 }
 
@@ -265,7 +281,6 @@ def test_a_removed_passage_is_named(documents, kind, of, word, ids):
         (lambda x: x.replace(paragraph(x, "kể."), ""), {"prose"}),
         (lambda x: swap(x, paragraph(x, "kể."), paragraph(x, "Mức hài")), {"moved"}),
         (lambda x: swap(x, row(x, "Hiệp Lợi"), row(x, "Đại Thành")), {"moved"}),
-        (lambda x: x.replace("Đại Thành", "Xã Đại Thành"), {"prose"}),
     ],
 )
 def test_what_passes_is_listed(documents, kind, change, expected):
@@ -320,6 +335,44 @@ def pictures_changed(docx, change):
 def test_a_picture_replaced_or_swapped_is_named(documents, change, expected):
     found = checked(pictures_changed(documents["docx"], change), "docx")
     assert sorted((d.kind, d.old, d.new) for d in found) == sorted(("picture", *names) for names in expected)
+
+
+def test_what_a_computation_says_is_a_claim_in_all_its_words():
+    said = {"id": "b1", "kind": "text", "text": "Kết quả là «Đạt».", "computed": True}
+    ledger = {"blocks": [said, {"id": "b2", "kind": "text", "text": "Lời văn."}], "numbers": [], "claims": []}
+    written = ("Kết quả là “Xuất sắc”.", "Lời văn khác.")
+    found = compare([Piece("paragraph", (words,)) for words in written], ledger)
+    assert [(d.kind, d.ids) for d in found] == [("claim", ("b1",)), ("prose", ())]
+    longer = compare(
+        [Piece("paragraph", ("Kết quả là «Đạt». Hội đồng nhất trí.",)), Piece("paragraph", ("Lời văn.",))], ledger
+    )
+    assert [d.kind for d in longer] == ["prose"]
+
+
+def test_pictures_next_to_each_other_cannot_change_places():
+    blocks = [{"id": name, "kind": "caption", "text": f"Hình của {name}"} for name in ("một", "hai")]
+    pictures = [{"name": name, "png_sha256": name, "block": name} for name in ("một", "hai")]
+    ledger = {"blocks": blocks, "numbers": [], "claims": [], "pictures": pictures}
+
+    def pieces(*names):
+        captions = (Piece("paragraph", (block["text"],)) for block in blocks)
+        drawings = (Piece("picture", ("",), digests=(name,)) for name in names)
+        return [piece for pair in zip(drawings, captions, strict=True) for piece in pair]
+
+    assert compare(pieces("một", "hai"), ledger) == []
+    swapped = [(d.kind, d.old, d.new) for d in compare(pieces("hai", "một"), ledger)]
+    assert swapped == [("picture", "một", "hai"), ("picture", "hai", "một")]
+
+
+def test_the_numbers_of_a_text_alternative_are_guarded():
+    alt = {"id": "a1", "kind": "alt", "text": "Cột 1: 60,2; cột 2: 72,9."}
+    ledger = {"blocks": [alt], "numbers": [], "claims": [], "pictures": []}
+    for words, kinds in (
+        (alt["text"], []),
+        ("Cột 1: 60,2; cột 2: 79,9.", ["number"]),
+        ("Số 1: 60,2; số 2: 72,9.", ["prose"]),
+    ):
+        assert [d.kind for d in compare([Piece("picture", (words,))], ledger)] == kinds
 
 
 def test_a_picture_removed_is_named(documents):
@@ -403,7 +456,15 @@ def test_libreoffice_may_save_it_again(documents, tmp_path):
     assert [(d.kind, d.old, d.new) for d in checked(again["spoilt"], "docx")] == [("number", "71,3", "71,8")]
 
 
-@pytest.mark.parametrize("spoil", [{"blocks": [{"id": "b1"}]}, {"numbers": "none"}, {"claims": [[]]}])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"blocks": [{"id": "b1"}]},
+        {"blocks": [{"id": "b1", "kind": "cell", "text": "1", "table": "t", "row": 0, "column": 10**9}]},
+        {"numbers": "none"},
+        {"claims": [[]]},
+    ],
+)
 def test_what_is_no_ledger_is_refused(spoil):
     with pytest.raises(DataError, match=r"ledger\.json"):
         compare([], LEDGER | spoil)

@@ -109,7 +109,7 @@ def test_forms_that_cannot_be_compared_are_listed(study):
         ("005", "second", 5, "twice"),
         ("006", "second", 6, "only_here"),
     ]
-    assert found.overall["compared"].item() == 19 and found.single["so_phieu"].tolist() == ["004", "006"]
+    assert found.overall["compared"].item() == 19
 
 
 def test_the_list_shows_neither_entry_and_no_names(found, tmp_path):
@@ -156,17 +156,11 @@ def test_the_agreed_file_is_a_raw_file(found, make_study, tmp_path):
     assert before["q2"].isna().tolist() == [False, True, True] and before["q2"].iloc[0] == 3
 
 
-def test_forms_typed_once_are_taken_only_on_purpose(study, tmp_path):
+def test_forms_typed_once_are_not_taken(study, tmp_path):
     found = compare_entries(frame(ONE), frame([OTHER[0]]), study, wave="truoc")
     decisions = lookup(found, tmp_path / "a.xlsx", _P3_q1="2")
     with pytest.raises(ek.DataError, match="2 rows could not be compared"):
         write_agreed(found, decisions, tmp_path / "b.xlsx")
-    write_agreed(found, decisions, tmp_path / "b.xlsx", keep_single=True)
-    rows = list(openpyxl.load_workbook(tmp_path / "b.xlsx").active.iter_rows(values_only=True))
-    assert [row[0] for row in rows] == ["Số phiếu", "P3", "001", "002"]
-    twice = compare_entries(frame([*ONE, ONE[0]]), frame(OTHER), study, wave="truoc")
-    with pytest.raises(ek.DataError, match="form number twice or none"):
-        write_agreed(twice, lookup(twice, tmp_path / "a.xlsx", _P3_q1="2"), tmp_path / "b.xlsx", keep_single=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 from pytest import approx
 
 import evalkit as ek
@@ -535,7 +534,6 @@ def test_the_pilots_context_and_its_figures(nga_bay, tmp_path):
     drawn = [x for line in axes.lines[:-1] for x in line.get_xdata()]
     assert sorted(drawn) == sorted(points.loc[points["status"] == "scored", "difference"])
     assert index_figures.points(points.assign(difference=NAN), definition, nga_bay, "en") is None
-    plt.close("all")
     script = runpy.run_path(str(ROOT / "data/nga-bay/simulate_context.py"))
     written = (ROOT / "data/nga-bay/context/tu_cham_diem.csv").read_text(encoding="utf-8").splitlines()
     assert [",".join(row) for row in script["rows"]()] == written[1:]

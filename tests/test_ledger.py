@@ -60,7 +60,7 @@ A      {i}
 """
 PASSAGES = [
     ("heading", "Đầu mục nghiêng", {}),
-    ("text", "Đoạn với đậm, mã, bỏ, H2O, \"ngoặc\", liên kết, và 1.", {}),
+    ("text", "Đoạn với đậm, mã, , H2O, \"ngoặc\", liên kết, và 1.", {}),
     ("text", "Trích 2", {}), ("text", "gạch 3", {}), ("text", "trong 4", {}),
     ("text", "dòng 5", {}), ("text", "hai", {}), ("text", "Thuật ngữ 6", {}), ("text", "nghĩa 7", {}),
     ("text", "Khối 8", {}),

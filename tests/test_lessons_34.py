@@ -151,11 +151,11 @@ def score(forms, items):
 @pytest.mark.parametrize("code", EXERCISES)
 def test_mistakes_are_told_apart_and_have_their_texts(work, code):
     exercise = EXERCISES[code]
-    answers = [exercise.answer(work), *(mistake.answer(work) for mistake in exercise.mistakes)]
+    answers = [exercise.answer(work), *(wrong(work) for wrong in exercise.mistakes.values())]
     for one, other in combinations(answers, 2):
         apart = abs(one - other) > 2 * exercise.tolerance if exercise.kind in ("number", "count") else one != other
         assert apart, (one, other)
-    keys = [f"course_{mistake.key}" for mistake in exercise.mistakes] + [exercise.unit] * bool(exercise.unit)
+    keys = [f"course_{key}" for key in exercise.mistakes] + [exercise.unit] * bool(exercise.unit)
     lesson, number = code.split(".")
     keys += [f"course_{lesson}_{number}_{part}" for part in ("hint_1", "hint_2", "hint_3", "way")]
     assert all(text(key, language) for key in keys for language in LANGUAGES)

@@ -210,3 +210,12 @@ def test_no_line_ends_between_a_number_and_its_signs():
         line for page in PdfReader(BytesIO(pdf(made(source)))).pages for line in page.extract_text().splitlines()
     ]
     assert len(lines) > 30 and not any(line.startswith(("%", ")")) or line.rstrip().endswith("(") for line in lines)
+
+
+@pytest.mark.parametrize("above", [26, 28])  # paragraphs, after which part of the table would fit
+def test_a_short_table_stays_on_one_page_and_its_ranges_in_one_line(above):
+    ranged = "+16,6 đến +31,0"
+    rows = ["| Chỉ số | Khoảng |", "|:--|--:|", *[f"| hàng {at} {'từ ngữ ' * 8}| {ranged} |" for at in range(8)]]
+    source = "\n".join(["# A", *["\nĐoạn văn.\n"] * above, *rows, "", ": T {#table-t}"])
+    pages = [page.extract_text() for page in PdfReader(BytesIO(pdf(made(source)))).pages]
+    assert [page.count(ranged) for page in pages if ranged in page] == [8]

@@ -15,12 +15,6 @@ from evalkit.pictures import LONGEST, described, drawn_numbers, release_labels
 from evalkit.tracing import resolve, tracing
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 def drawing(*steps):
     """A figure on which each step drew, and its axes."""
     figure, axes = plt.subplots()

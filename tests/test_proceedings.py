@@ -314,6 +314,27 @@ def test_each_incident_is_decided_and_explained(name, ballots, options, rating, 
         assert council_tables.sentences(verdict, sat, language)
 
 
+@pytest.mark.parametrize(
+    ("ballots", "because"),
+    [
+        (
+            [alike(XS)] * 8 + [alike(KD)],
+            "Số phiếu «Không đạt» là 1, mà mức «Xuất sắc» chỉ cho phép tối đa 0; không quá 1/3 số thành viên có mặt "
+            "chấm «Không đạt» (1/9); có 8 phiếu «Đạt»/«Xuất sắc», đủ mức ít nhất 6/9, nên xếp «Đạt».",
+        ),
+        (
+            [alike(XS)] * 6 + [BLANK] * 3,
+            "Trong 9 thành viên có mặt chỉ 6 người có phiếu hợp lệ; không đủ 7/9 phiếu «Xuất sắc» (chỉ có 6); không "
+            "quá 1/3 số thành viên có mặt chấm «Không đạt» (0/9); có 6 phiếu «Đạt»/«Xuất sắc», đủ mức ít nhất 6/9, "
+            "nên xếp «Đạt».",
+        ),
+    ],
+)
+def test_the_reasons_name_the_rating_that_failed_and_count_by_members_present(ballots, because):
+    sat = council(TT11, ballots, products=ONE)
+    assert council_tables.sentences(decide(sat), sat, "vi")[1] == because
+
+
 def test_a_ballot_that_contradicts_itself_follows_the_rules_policy():
     odd = Ballot({**alike(XS).marks, "overall": KD})
     for policy, rating, key in (("invalid", D, "invalid_disagreeing"), ("derived", XS, "overruled_derived"),

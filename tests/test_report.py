@@ -53,7 +53,7 @@ def nga_bay_report(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def organ_report(tmp_path_factory):
+def organ_study(tmp_path_factory):
     """The real study in a folder with spaces and diacritics, one of its labels an attack."""
     folder = tmp_path_factory.mktemp("nghiên cứu") / "hiến tạng"
     shutil.copytree(ROOT / "data" / "organ-donations", folder)
@@ -61,7 +61,12 @@ def organ_report(tmp_path_factory):
     declared = index.read_text(encoding="utf-8")
     assert "Organ donor registration rate" in declared
     index.write_text(declared.replace("Organ donor registration rate", EVIL), encoding="utf-8")
-    return ek.run(folder, tmp_path_factory.mktemp("reports"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def organ_report(organ_study, tmp_path_factory):
+    return ek.run(organ_study, tmp_path_factory.mktemp("reports"))
 
 
 def page(report: Path) -> Page:
@@ -79,9 +84,8 @@ def unlike(first: Path, second: Path) -> list[str]:
     return [str(file) for file in same if (first / file).read_bytes() != (second / file).read_bytes()]
 
 
-def test_a_second_run_gives_the_same_bytes(tmp_path):
-    study = ROOT / "data" / "organ-donations"
-    assert unlike(*(ek.run(study, tmp_path / turn) for turn in ("first", "second"))) == []
+def test_a_second_run_gives_the_same_bytes(organ_study, organ_report, tmp_path):
+    assert unlike(ek.run(organ_study, tmp_path), organ_report) == []
 
 
 @pytest.mark.slow
@@ -136,11 +140,15 @@ def test_nobody_is_named(nga_bay_report):
     with (ROOT / "data/nga-bay/raw/khao_sat_truoc.csv").open(encoding="utf-8-sig", newline="") as file:
         forms = list(csv.DictReader(file, delimiter=";"))
     private = {form[column] for form in forms for column in ("Họ và tên", "Điện thoại", "Mã hộ")}
+    private = {word for word in private if len(word) > 5}
     assert len(private) > 500
+    heads = {word[:6] for word in private}  # few, and most of them nowhere
     for path in nga_bay_report.rglob("*"):
         if path.suffix in (".csv", ".html", ".ipynb", ".json", ".svg"):
-            text = path.read_text(encoding="utf-8")
-            assert not [word for word in private if len(word) > 5 and word in text], path.name
+            # Pictures in base64 are most of these files, and no words.
+            text = re.sub(r"[A-Za-z0-9+/=]{500,}", "", path.read_text(encoding="utf-8"))
+            begun = tuple(head for head in heads if head in text)
+            assert not [word for word in private if word.startswith(begun) and word in text], path.name
 
 
 def test_no_path_of_this_machine_is_left_in_a_report(nga_bay_report):

@@ -22,7 +22,7 @@ place = { vi = "Trang 12", en = "Page 12" }
 @pytest.fixture
 def folder(tmp_path):
     target = tmp_path / "nga-bay"
-    shutil.copytree(NGA_BAY, target, ignore=shutil.ignore_patterns("text", "*.py"))
+    shutil.copytree(NGA_BAY, target, ignore=shutil.ignore_patterns("text", "*.py", "response.toml"))
     return target
 
 

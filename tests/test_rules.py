@@ -196,38 +196,28 @@ FORM, OTHER = "1234512345", "5432154321"
 
 
 @pytest.mark.parametrize(
-    ("lines", "keys", "expected"),
+    ("lines", "expected"),
     [
-        ([("A", "1", FORM), ("A", "2", OTHER)], ["so"], []),
-        ([("A", "1", FORM), ("A", "2", OTHER), ("A", "1", FORM), ("A", "1", FORM)], ["so"],
+        ([("A", "1", FORM), ("A", "2", OTHER)], []),
+        ([("A", "1", FORM), ("A", "2", OTHER), ("A", "1", FORM), ("A", "1", FORM)],
          [("t-4", "exact", "t-2"), ("t-5", "exact", "t-2")]),
-        ([("A", "1", FORM), ("A", " 1 ", OTHER)], ["so"], [("t-3", "id", "t-2")]),
-        ([("A", "p1", FORM), ("A", "P1", OTHER)], ["so"], [("t-3", "id", "t-2")]),
-        ([("A", "", FORM), ("A", "", OTHER)], ["so"], []),
-        ([("A", "1", FORM), ("B", "1", OTHER)], ["xa", "so"], []),
-        ([("A", "1", FORM), ("B", "1", OTHER), ("B", "1", "1" * 10)], ["xa", "so"], [("t-4", "id", "t-3")]),
-        ([("A", "1", FORM), ("B", "2", FORM)], ["so"], [("t-3", "answers", "t-2")]),
-        ([("A", "1", "4" * 10), ("B", "2", "4" * 10)], ["so"], []),  # two straight lines
-        ([("A", "1", [*FORM[:9], ""]), ("B", "2", [*FORM[:9], ""])], ["so"], []),  # nine answers are too few
-        ([("A", "1", [*FORM[:9], ""]), ("B", "2", [*FORM[:9], "5"])], ["so"], []),
+        ([("A", "1", FORM), ("B", "2", FORM)], [("t-3", "answers", "t-2")]),
+        ([("A", "1", "4" * 10), ("B", "2", "4" * 10)], []),  # two straight lines
+        ([("A", "1", [*FORM[:9], ""]), ("B", "2", [*FORM[:9], ""])], []),  # nine answers are too few
+        ([("A", "1", [*FORM[:9], ""]), ("B", "2", [*FORM[:9], "5"])], []),
     ],
 )  # fmt: skip
-def test_duplicates(lines, keys, expected):
+def test_duplicates(lines, expected):
     raw = {"t": raw_frame(*lines)}
     coded, items = coded_frame(raw)
-    found = duplicates(raw, coded, items, keys=[tuple(keys)])
+    found = duplicates(raw, coded, items)
     assert list(found) == ["row_id", "kind", "other"]
     assert rows(found) == expected
 
 
 def test_the_same_form_in_two_waves_is_no_duplicate():
     raw = {"truoc": raw_frame(("A", "1", FORM)), "sau": raw_frame(("A", "1", FORM))}
-    assert len(duplicates(raw, *coded_frame(raw), keys=[("so",)])) == 0
-
-
-def test_fewer_answers_can_be_asked_for():
-    raw = {"t": raw_frame(("A", "1", [*FORM[:9], ""]), ("B", "2", [*FORM[:9], ""]))}
-    assert rows(duplicates(raw, *coded_frame(raw), fewest=9)) == [("t-3", "answers", "t-2")]
+    assert len(duplicates(raw, *coded_frame(raw))) == 0
 
 
 @pytest.mark.parametrize(

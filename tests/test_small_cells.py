@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from matplotlib import pyplot as plt
 from scipy.optimize import linprog
 
 import evalkit as ek
@@ -20,12 +19,6 @@ from evalkit.tracing import resolve, tracing, unmarked
 
 OUTCOME = "hai_long"
 HIDDEN = "hidden (groups under 5)"
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

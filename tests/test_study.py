@@ -1,9 +1,13 @@
+import re
 import shutil
+import tomllib
+from importlib.resources import files
 
 import pytest
 from conftest import CORRECTIONS, ROOT, cases
 
 import evalkit as ek
+from evalkit.declaration import Declaration, parse
 
 DECLARED = r"""
 [plan] => [plan
@@ -264,3 +268,11 @@ def test_values_that_cannot_be_meant(make_study, messages, change, expected):
 def test_a_name_must_be_valid_to_the_last_day_in_the_field(make_study, messages):
     study = ('en = "pilot commune"', 'en = "pilot commune", valid_to = 2026-11-10')
     assert any("has no name valid on" in message for message in messages(make_study(study=study)))
+
+
+def test_the_commented_report_of_the_template_is_valid():
+    written = (files("evalkit") / "templates" / "study.toml").read_text(encoding="utf-8")
+    example = re.sub(r"(?m)^# ?", "", written[written.index("# [report]") :])
+    declared = parse(tomllib.loads(written) | tomllib.loads(example), "study.toml", Declaration)
+    assert declared.report is not None
+    assert {name for name, value in declared.report if not value} == set()

@@ -137,7 +137,7 @@ def test_ordinal_rows_hold_the_chance_the_pairs_and_the_checks(effects, nga_bay)
     assert first["Same people: higher / lower, %"] == "{:.1f} / {:.1f}".format(*pairs)
     assert first["p, same distribution"] in (f"{rows.loc['homogeneity', 'p_value']:.3f}", "< 0.001")
     # An index of several questions has no one distribution.
-    assert table.iloc[-1][["Under every scoring?", "p, same distribution", "Log odds ratio"]].tolist() == ["–"] * 3
+    assert table.iloc[-1][["Under every scoring", "p, same distribution", "Log odds ratio"]].tolist() == ["–"] * 3
     few = effects.assign(n_before=4.0)
     assert ek.tables.ordinal(few, nga_bay, "en", indicators=[key["indicator"]]).empty
 

@@ -337,6 +337,14 @@ ALPHABET = [*"ab 1,.<>[](){}|`*_^~$#@\\!:;-+=\"'/&\n\t«»đế\U000f0000\ue000"
 ]  # fmt: skip
 
 
+def test_check_names_a_value_that_there_is_not_before_anything_runs(make_study, messages):
+    folder = make_study()
+    (folder / "text").mkdir()
+    (folder / "text" / "introduction.vi.md").write_text("# Mở đầu\n\nTăng {khong_co.all.change}.\n", encoding="utf-8")
+    (found,) = messages(folder)
+    assert found.startswith("text/introduction.vi.md, line 3: ") and "khong_co.all.change" in found
+
+
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=st.lists(st.sampled_from(ALPHABET), max_size=25).map("".join))

@@ -241,7 +241,7 @@ def test_the_simulated_flaws_are_found(nga_bay, training):
         "Check the key of Câu 17",
         "The item-rest correlation is below 0, before or after, for Câu 15 and Câu 16, but the interval includes "
         "0, so this may be chance; read the wording again.",
-        "Already before the class 90 % or more answered Câu 3 rightly",
+        "Already before the class 90% or more answered Câu 3 rightly",
     ]
 
 
@@ -249,7 +249,7 @@ def test_the_key_is_doubted_for_one_stated_reason(nga_bay, training):
     table, one = question_analysis(training, level=0.95), training.classes[0]
     table.loc[table["item"] == "c05", "rest_high"] = -0.1
     guess, reverse = training_tables.question_sentences(table, nga_bay, one, "en")[:2]
-    assert guess.startswith("Check the key of Câu 17: fewer right answers than guessing gives (25 %)")
+    assert guess.startswith("Check the key of Câu 17: fewer right answers than guessing gives (25%)")
     assert reverse.startswith("Check the key of Câu 5: the better trainees were wrong more often")
 
 
@@ -325,7 +325,6 @@ def test_figures_draw_the_numbers(nga_bay, training):
     assert sorted(before) == pytest.approx(sorted(expected))
     axes = training_figures.satisfaction(satisfied(training, level=0.95), nga_bay, one, "en")
     assert axes.lines[0].get_xdata() == pytest.approx(satisfied(training, level=0.95)["share"] * 100)
-    matplotlib.pyplot.close("all")
 
 
 def test_a_class_without_test_and_form(small):

@@ -20,11 +20,12 @@ from pypdf import PdfWriter
 from typer.testing import CliRunner
 
 import evalkit as ek
-from evalkit import verdicts, verification
+from evalkit import recomputation, verdicts, verification
 from evalkit.cli import app
 from evalkit.language import LANGUAGES, catalogue, text
 from evalkit.ledger import fingerprint
-from evalkit.verification import Finding, Verdict, verify
+from evalkit.ledger_check import Finding
+from evalkit.verification import Verdict, verify
 
 SOFFICE = shutil.which("soffice")
 RAISED = {"Q32011,0.2636": "Q32011,0.5636", "Q42011,0.2607": "Q42011,0.5607", "Q12012,0.2641": "Q12012,0.5641"}
@@ -62,8 +63,12 @@ def as_made(made, monkeypatch):
             shutil.copy(table, output)
         return SimpleNamespace(ledger=(made / "ledger.json").read_bytes())
 
+    def remake(study, document):
+        return {path.name: path.read_bytes() for kind in ("html", "docx", "pdf") for path in made.glob(f"*.{kind}")}
+
     monkeypatch.setattr(verification, "compose", compose)
-    monkeypatch.setattr(verification, "_disturbed", lambda study: iter(()))
+    monkeypatch.setattr(verification, "remake", remake)
+    monkeypatch.setattr(verification, "disturbed", lambda study: iter(()))
 
 
 def retype(path, changes):
@@ -348,6 +353,37 @@ def test_document_and_ledger_changed_together_are_caught_by_the_run(forged, stud
 # Computed again
 
 
+def test_a_pdf_with_the_same_words_and_another_look_is_caught_by_the_run(made, report, study, as_made):
+    shutil.copy(made / "report.pdf", report)
+    assert "document_remade" not in found(verify(report, data=study))
+    writer = PdfWriter(clone_from=report / "report.pdf")
+    writer.pages[-1].rotate(180)
+    writer.write(report / "report.pdf")
+    assert found(verify(report, recompute=False)) == {}
+    assert found(verify(report, data=study))["document_remade"].place == "report.pdf"
+
+
+def test_an_excerpt_changed_together_with_its_ledger_is_caught_by_the_run(made, report, study, as_made):
+    shutil.copy(made / "letter.docx", report)
+    path = report / "letter.docx"
+    own = ek.word.read_ledger(path.read_bytes())
+    ledger = own.replace("thí điểm".encode(), "thí nghiệm".encode())
+    assert ledger != own
+    ledger_in_docx(path, ledger)
+    assert found(verify(report, data=study))["passage_differs"].place.startswith("letter.docx: ")
+
+
+def test_an_excerpt_by_itself_is_compared_with_the_same_excerpt_made_again(made, study, as_made):
+    verdict = verify(made / "letter.docx", data=study)
+    assert verdict.outcome == "reproduced" and verdict.counts["numbers_same"] == verdict.counts["numbers"] > 0
+
+
+def test_a_document_that_was_not_handed_over_is_listed(report, study, as_made):
+    verdict = verify(report, data=study)
+    gone = {one.place for one in verdict.findings if one.reason == "document_gone"}
+    assert verdict.holds and gone == {"letter.docx", "one-page.docx", "one-page.pdf", "report.pdf", "summary.docx"}
+
+
 def edit_ledger(part, at, **changes):
     def change(report):
         path = report / "ledger.json"
@@ -405,7 +441,8 @@ def test_what_does_not_come_out_again_is_named(report, study, as_made, change, r
     change(report)
     verdict = verify(report, data=study)
     assert verdict.outcome == outcome
-    follows = {"ledger_inconsistent", "passage_differs"} if reason else set()  # from a number that was changed
+    follows = {"document_gone"}  # from the documents that were left out, and from a number that was changed
+    follows |= {"ledger_inconsistent", "passage_differs"} if reason else set()
     assert {one.reason for one in verdict.findings} - follows == {reason} - {None}
     assert all(place in one.place for one in verdict.findings if one.reason == reason)
     assert verdict.evidence == [
@@ -442,8 +479,8 @@ def test_what_depends_on_the_order_of_rows_is_listed(made, study, monkeypatch):
     def first_row(raw, study):
         return {"effects.csv": effects.assign(estimate=float(next(iter(raw.frames.values())).index[0]))}
 
-    monkeypatch.setattr(verification, "_tables", first_row)
-    (one,) = verification._disturbed(ek.open_study(study))
+    monkeypatch.setattr(recomputation, "_tables", first_row)
+    (one,) = recomputation.disturbed(ek.open_study(study))
     assert (one.reason, one.place, one.old) == ("depends_on_order", "effects.csv", str(len(effects)))
     assert not one.fails
 

@@ -123,7 +123,7 @@ def volume():
 def test_the_same_document_gives_the_same_bytes_and_no_clock(volume):
     assert word.docx(document(form=FORM)) == volume
     with zipfile.ZipFile(io.BytesIO(volume)) as parts:
-        assert {part.date_time for part in parts.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {part.date_time for part in parts.infolist()} == {(2000, 1, 1, 0, 0, 0)}
     properties = opened(volume).core_properties
     assert (properties.title, properties.author) == ("Mô hình <thân thiện>", "Trường Chính trị")
     assert properties.created.date() == properties.modified.date() == FORM["date"]
@@ -215,8 +215,8 @@ def test_tables_fit_repeat_their_header_and_keep_rows_whole(volume):
 
 @pytest.mark.parametrize(
     ("columns", "word_length", "style", "landscape"),
-    [(7, 6, "Table Text", False), (12, 5, "Table Text Small", False), (14, 10, "Table Text", True),
-     (20, 30, "Table Text", True)],
+    [(7, 6, "Table Text", False), (12, 5, "Table Text Small", False), (12, 8, "Table Text", True),
+     (13, 9, "Table Text Small", True), (20, 30, "Table Text Small", True)],
 )  # fmt: skip
 def test_wide_tables_get_smaller_type_then_a_page_in_landscape(columns, word_length, style, landscape):
     lines = ["| " + " | ".join([cell] * columns) + " |" for cell in ("M" * word_length, "---", "1 2")]
@@ -242,6 +242,40 @@ def test_columns_of_short_texts_do_not_break_beside_a_long_one():
     assert third < first < second
     assert first + second + third <= 9072
     assert first > 18 * 0.45 * 10.5 * 20  # 18 letters of 10.5 points, 0.45 em each
+
+
+def table_of(rows, simulated=False):
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    source = "\n".join(["# A", "", "Trước.", "", *lines, "", ": T {#table-t}", "", "Sau."])
+    return opened(word.docx(document(source, simulated=simulated), template="short"))
+
+
+def test_a_range_stands_in_one_line():
+    ranged = ["Cải cách thủ tục hành chính", "điểm phần trăm của câu trả lời", "+16,6 đến +31,0"]
+    book = table_of([["Chỉ số của kế hoạch", "Đơn vị tính", "Khoảng tin cậy"], *[ranged] * 3])
+    widths = [int(column.get(f"{W}w")) for column in book.tables[0]._tbl.tblGrid]
+    assert widths[2] > 15 * 0.5 * 10.5 * 20 + 140  # 15 signs of 10.5 points, 0.5 em each, and the cell's margins
+    bound = "[69,7]{#n1 .number} ([52,7]{#n2 .number} đến [82,6]{#n3 .number})"
+    assert table_of([["A", "B"], ["x", bound]]).tables[0].cell(1, 1).text == "69,7 (52,7\u00a0đến\u00a082,6)"
+
+
+def test_narrow_columns_of_many_lines_go_to_landscape_where_every_header_says_what_is_simulated():
+    rows = [[f"Cột {at}" for at in range(8)], *[["từ ngữ khá dài " * 6] * 8] * 2]
+    book = table_of(rows, simulated=True)
+    sides = [section.page_width > section.page_height for section in book.sections]
+    assert sides == [False, False, True, False]
+    assert [section.header.paragraphs[-1].text for section in book.sections] == ["DỮ LIỆU MÔ PHỎNG"] * 4
+    one_wide = table_of([["Mã", "Lời"], ["1", "từ ngữ khá dài " * 60]])
+    assert [section.page_width > section.page_height for section in one_wide.sections] == [False, False]
+
+
+@pytest.mark.parametrize(("count", "kept"), [(5, [True] * 5), (40, [True, True, *[False] * 36, True, True])])
+def test_no_page_holds_the_end_of_a_table_alone(count, kept):
+    table = table_of([["A", "B"], *[[str(at), "x"] for at in range(count)]]).tables[0]
+    found = [all(p.paragraph_format.keep_with_next for c in row.cells for p in c.paragraphs) for row in table.rows]
+    assert found == [*kept, False]
+    assert len(found) == count + 1
 
 
 def test_pictures_have_words_keep_their_caption_and_fit(volume):
@@ -327,6 +361,29 @@ def test_a_letter_is_dated_as_the_decree_writes_dates(day, shown):
     assert shown in text
     for part in ("TỈNH ỦY HẬU GIANG", "TRƯỜNG CHÍNH TRỊ", "BÁO CÁO", "Nơi nhận:", "- Hội đồng nghiệm thu;"):
         assert part in text
+
+
+def test_the_form_shows_funds_progress_partners_and_evaluation_where_they_are_declared():
+    more = {
+        "funds": [{"source": "Ngân sách", "planned": 300_000_000, "spent": 280_500_000},
+                  {"source": "Nguồn khác", "planned": 20_000_000, "spent": 0}],
+        "progress": [{"work": "Khảo sát trước", "planned": "01/2020", "done": "02/2020"}],
+        "partners": [{"name": "UBND thị xã", "task": "Tổ chức điều tra"}],
+        "evaluation": ["Đạt mục tiêu đề ra"],
+    }  # fmt: skip
+    data = word.docx(document(form=FORM | more))
+    titles = [line for line in words(data).split("\n") if re.match(r"[IV]+\. [A-Z]", line)]
+    assert [title.partition(".")[0] for title in titles] == ["I", "II", "III", "IV", "V", "VI"]
+    rows = [[cell.text for cell in row.cells] for table in opened(data).tables for row in table.rows]
+    assert ["1", "Ngân sách", "300.000.000", "280.500.000"] in rows
+    assert ["", "Tổng cộng", "320.000.000", "280.500.000"] in rows
+    assert ["1", "Khảo sát trước", "01/2020", "02/2020"] in rows
+    assert ["1", "UBND thị xã", "Tổ chức điều tra", "…………"] in rows
+    assert "- Đạt mục tiêu đề ra" in words(data)
+    plain = words(word.docx(document(form=FORM))).split("\n")
+    assert [line for line in plain if re.match(r"[IV]+\. [A-Z]", line)] == [
+        "I. THÔNG TIN CHUNG", "II. SẢN PHẨM SO VỚI ĐẶT HÀNG",
+    ]  # fmt: skip
 
 
 def test_the_form_says_what_was_declared_and_stays_dotted_where_nothing_was(volume):

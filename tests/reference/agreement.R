@@ -3,6 +3,7 @@
 # Writes agreement_codes.csv (what was coded) and agreement.csv beside this file. Alpha is 1 - D_o / D_e by its
 # definition, pair of codes by pair of codes (Krippendorff 2011, sections D and E), not by tables of coincidences.
 # Cohen's kappa and its standard error are those of vcd::Kappa, Fleiss' kappa the formula of his paper of 1971.
+# Standard errors of alpha and Fleiss' kappa are those of the delete-one jackknife over things (Efron & Stein 1981).
 suppressMessages(library(vcd))
 set.seed(20191218)
 cases <- list(
@@ -56,6 +57,10 @@ fleiss <- function(codes) {
   chance <- sum((rowSums(counts) / sum(counts))^2)
   (agreed - chance) / (1 - chance)
 }
+jackknife <- function(codes, coefficient) {
+  without <- sapply(seq_len(ncol(codes)), function(thing) coefficient(codes[, -thing]))
+  sqrt((ncol(codes) - 1) / ncol(codes) * sum((without - mean(without))^2))
+}
 rows <- data.frame(case = "versions", quantity = c("R", "vcd"), value = c(
   as.numeric(paste0(R.version$major, ".", substr(R.version$minor, 1, 1))),
   as.numeric(sub("^(\\d+\\.\\d+).*", "\\1", as.character(packageVersion("vcd"))))
@@ -66,7 +71,12 @@ for (case in names(cases)) {
   codes <- cases[[case]]
   put(case, "alpha_nominal", alpha(codes, "nominal"))
   put(case, "alpha_ordinal", alpha(codes, "ordinal"))
-  if (sum(colSums(is.na(codes)) == 0) > 1) put(case, "fleiss", fleiss(codes))
+  used <- codes[, colSums(!is.na(codes)) > 1]
+  put(case, "alpha_nominal_se", jackknife(used, function(some) alpha(some, "nominal")))
+  put(case, "alpha_ordinal_se", jackknife(used, function(some) alpha(some, "ordinal")))
+  whole <- codes[, colSums(is.na(codes)) == 0]
+  if (ncol(whole) > 1) put(case, "fleiss", fleiss(whole))
+  if (ncol(whole) > 1) put(case, "fleiss_se", jackknife(whole, fleiss))
   if (nrow(codes) == 2) {
     both <- codes[, colSums(is.na(codes)) == 0]
     values <- sort(unique(as.vector(both)))
