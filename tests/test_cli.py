@@ -22,7 +22,8 @@ def test_check_says_that_all_is_well():
     assert result.exit_code == 0
     first, *notices = result.stdout.splitlines()
     assert first == "Không có lỗi: 2162 dòng dữ liệu, 8 đơn vị, 2 đợt khảo sát."
-    assert notices[0].startswith("Nên biết") and all(line.startswith(("cases/", "workshop/", "text/")) for line in notices[1:])
+    assert notices[0].startswith("Nên biết")
+    assert all(line.startswith(("cases/", "workshop/", "text/")) for line in notices[1:])
 
 
 def test_check_speaks_the_language_of_the_study_or_the_one_asked_for():
