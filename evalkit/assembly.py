@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evalkit.tables import markdown
 from evalkit.team_text import form_of
 from evalkit.tracing import resolve, spanned, told_origins
 from evalkit.trees import Element, walk
+from evalkit.word_front import lines
 
 
 class Assembly:
@@ -79,8 +81,7 @@ class Assembly:
         form, only = form_of(self.study, language), self.study.only
         title = label(declared.title, language) + (f" – {self.study.unit_label(only, language)}" if only else "")
         about |= {"title": title, "simulated": declared.simulated} | provenance(self.study)
-        ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about))
-        return Document(
+        made = Document(
             language=language,
             title=title,
             kind=kind,
@@ -88,12 +89,14 @@ class Assembly:
             simulated=declared.simulated,
             tree=tree,
             pictures=self.pictures,
-            ledger=ledger,
-            fingerprint=fingerprint(ledger),
+            ledger=b"",
+            fingerprint="",
             day=form.get("date"),
             form=form,
             of_report=about.get("response_to", ""),
         )
+        ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about, front=lines(made)))
+        return replace(made, ledger=ledger, fingerprint=fingerprint(ledger))
 
 
 def _computed(tree: dict[str, Any]) -> dict[str, Any]:

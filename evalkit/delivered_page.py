@@ -53,11 +53,13 @@ def _pieces(element: Any, words: list[str], tables: Counter[str]) -> Iterator[Pi
     words.append(element.text or "")
     for child in element:
         if child.tag == "img":
-            yield Piece("picture", (child.get("alt", ""),), digests=(_embedded(child.get("src", "")),))
+            yield Piece("picture", (child.get("alt", ""),), digests=(embedded(child.get("src", "")),))
         elif child.tag == "br":
             words.append(" ")
         elif child.tag == "math":
             yield Piece("formula", ("".join(child.itertext()),))
+        elif child.get("class") == "footnote-back":
+            pass
         elif child.tag == "nav":
             yield flush()
             yield from (replace(piece, kind="contents") for piece in _pieces(child, words, tables))
@@ -87,7 +89,7 @@ def _refers(element: Any) -> bool:
     return element.get("class") == "footnote-ref" and raised and _NOTE.fullmatch(words) is not None
 
 
-def _embedded(address: str) -> str:
+def embedded(address: str) -> str:
     """The digest of a picture that stands in its own address, nothing for one elsewhere."""
     from urllib.parse import unquote_to_bytes
 

@@ -12,25 +12,17 @@ from typing import Any
 
 from evalkit.errors import DataError, Problem
 from evalkit.pieces import Piece, normal_words
+from evalkit.visibility import LOWEST, Styles, fill, folded, hides, number, struck
 
 MOST_BYTES = 500_000_000  # unpacked; a report of 60 pictures has 15 million
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-# Struck out, moved away, shown a second time for old programs, in a box of its own, a formula.
+# Deleted, moved away, shown a second time for old programs, in a box of its own, a formula.
 _UNREAD = {_W + "del", _W + "moveFrom", "Fallback", "txbxContent", "oMath", _W + "pPr", _W + "rPr"}
 _BREAKS = {_W + "tab", _W + "br", _W + "cr"}
-_UNSEEN = (
-    "vanish",
-    "webHidden",
-    "specVanish",
-    "strike",
-    "dstrike",
-)  # what makes a run of Word no text of its reader's
-_SMALLEST = 8  # half points, of type that can be read; eighty twentieths of a point, of a line
-_PALE = 0.85  # of white; text in such a colour, on paper
 _CROPPED = 1_000  # a hundredth, as drawings count: of a picture's side
-_SHORTEST = 360_000  # a centimetre, as drawings count: of a picture that can be seen
+_SHORTEST = 1_800_000  # five centimetres, as drawings count: of a picture that can be read
 
 
 def _package(data: bytes) -> tuple[zipfile.ZipFile, Callable[[str], Any]]:
@@ -43,14 +35,10 @@ def _package(data: bytes) -> tuple[zipfile.ZipFile, Callable[[str], Any]]:
     names = set(package.namelist())
 
     def part(name: str) -> Any:
-        parser = etree.XMLParser(resolve_entities=False, no_network=True)
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
         return etree.fromstring(package.read(name), parser) if name in names else etree.Element("none")
 
     return package, part
-
-
-def _styles(part: Callable[[str], Any]) -> dict[str, Any]:
-    return {style.get(_W + "styleId"): style for style in part("word/styles.xml").iter(_W + "style")}
 
 
 def read_pieces(data: bytes) -> Iterator[Piece]:
@@ -58,7 +46,7 @@ def read_pieces(data: bytes) -> Iterator[Piece]:
     package, part = _package(data)
     names = set(package.namelist())
     media = {
-        link.get("Id"): hashlib.sha256(package.read(target)).hexdigest()
+        link.get("Id"): package.read(target)
         for link in part("word/_rels/document.xml.rels")
         if link.get("TargetMode") != "External"
         and (target := posixpath.normpath(posixpath.join("word", link.get("Target")))) in names
@@ -73,18 +61,19 @@ def read_pieces(data: bytes) -> Iterator[Piece]:
         raise KeyError("word/document.xml")
     document = part("word/document.xml")
     paged = next(document.iter(_W + "lastRenderedPageBreak"), None) is not None
-    return _Docx(media, _styles(part), notes, paged).pieces(document)
+    return _Docx(media, Styles(part("word/styles.xml")), notes, paged).pieces(document)
 
 
 class _Docx:
     """Walks through the body of a Word document."""
 
     def __init__(
-        self, media: dict[str, str], styles: dict[str, Any], notes: dict[tuple[str, str], Any], paged: bool
+        self, media: dict[str, bytes], styles: Styles, notes: dict[tuple[str, str], Any], paged: bool
     ) -> None:
         self.media, self.styles, self.notes = media, styles, notes
         self.page = 1 if paged else None
         self.tables = 0
+        self.paper = "auto"  # the colour of the cell in which the walk is
 
     def pieces(self, element: Any) -> Iterator[Piece]:
         for child in element:
@@ -93,38 +82,50 @@ class _Docx:
             elif child.tag == _W + "tbl":
                 self.tables += 1
                 yield from self.rows(child, self.tables)
-            elif isinstance(child.tag, str) and not self.unread(child):
+            elif _local(child) == "oMath":
+                yield self.formula(child)
+            elif child.tag not in _UNREAD and _local(child) not in _UNREAD:
                 yield from self.pieces(child)
 
     def rows(self, table: Any, number: int) -> Iterator[Piece]:
         for row in table.iter(_W + "tr"):
             if next(row.iterancestors(_W + "tbl")) is table and not _folded(row.find(_W + "trPr")):
-                cells = [
-                    [piece for paragraph in cell.iter(_W + "p") for piece in self.paragraph(paragraph)]
-                    for cell in row.iter(_W + "tc")
-                    if next(cell.iterancestors(_W + "tr")) is row and not _covered(cell)
-                ]
-                texts = tuple(" ".join(p.text for p in cell if p.kind != "picture") for cell in cells)
+                own = (cell for cell in row.iter(_W + "tc") if next(cell.iterancestors(_W + "tr")) is row)
+                cells = [list(self.cell(cell)) for cell in own if not _covered(cell)]
+                texts = tuple(" ".join(p.text for p in cell if p.kind in _WORDS) for cell in cells)
                 yield Piece("row", texts, page=self.page, table=number)
-                yield from (piece for cell in cells for piece in cell if piece.kind == "picture")
+                yield from (piece for cell in cells for piece in cell if piece.kind not in _WORDS)
+
+    def cell(self, cell: Any) -> Iterator[Piece]:
+        outside, self.paper = self.paper, fill(cell.find(f"{_W}tcPr/{_W}shd"))
+        for paragraph in cell.iter(_W + "p"):
+            yield from self.paragraph(paragraph)
+        self.paper = outside
 
     def paragraph(self, paragraph: Any) -> Iterator[Piece]:
         words: list[str] = []
+        hidden: list[str] = []
         after: list[Piece] = []
-        name, unseen = self.style(paragraph.find(f"{_W}pPr/{_W}pStyle"))
-        line = paragraph.find(f"{_W}pPr/{_W}spacing")
-        exact = line is not None and line.get(_W + "lineRule") == "exact" and int(line.get(_W + "line", 240)) <= 80
-        self.walk(paragraph, words, after, unseen or exact)
+        self.walk(paragraph, paragraph, words, hidden, after)
+        name = self.styles.name(paragraph)
         kind = "heading" if name.startswith("heading ") else "contents" if _CONTENTS.match(name) else "paragraph"
+        if folded(self.styles.of_paragraph(paragraph)):
+            words, hidden = [], [*words, *hidden]
         yield from (piece for piece in after if piece.kind == "picture")
         yield Piece(kind, ("".join(words),), page=self.page)
+        yield Piece("hidden", ("".join(hidden),), page=self.page)
         yield from (piece for piece in after if piece.kind != "picture")
 
-    def walk(self, element: Any, words: list[str], after: list[Piece], unseen: bool = False) -> None:
+    def walk(self, element: Any, paragraph: Any, words: list[str], hidden: list[str], after: list[Piece]) -> None:
         for child in element:
             name = _local(child)
-            if child.tag == _W + "t":
-                words.append("" if unseen else child.text or "")
+            if child.tag == _W + "r":
+                run = self.styles.of_run(child, paragraph)
+                unseen = hides(run, self.styles.of_paragraph(paragraph), self.paper)
+                said = [] if struck(run) else hidden if unseen else words
+                self.walk(child, paragraph, said, hidden, after)
+            elif child.tag == _W + "t":
+                words.append("".join(child.itertext("*")))
             elif child.tag in _BREAKS:
                 words.append(" ")
             elif child.tag == _W + "noBreakHyphen":
@@ -138,55 +139,40 @@ class _Docx:
             elif name == "txbxContent":
                 after.extend(self.pieces(child))
             elif name == "oMath":
-                after.append(Piece("formula", ("".join(child.itertext()),), page=self.page))
+                after.append(self.formula(child))
             elif name in ("inline", "anchor", "pict"):
                 after.extend(self.picture(child))
-                self.walk(child, words, after, unseen)
-            elif not self.unread(child):
-                self.walk(child, words, after, unseen)
+                self.walk(child, paragraph, words, hidden, after)
+            elif child.tag not in _UNREAD and name not in _UNREAD:
+                self.walk(child, paragraph, words, hidden, after)
+
+    def formula(self, element: Any) -> Piece:
+        return Piece("formula", ("".join(element.itertext()),), page=self.page)
 
     def picture(self, drawing: Any) -> Iterator[Piece]:
         links = [e.get(_R + "embed") or e.get(_R + "id") for e in drawing.iter() if _local(e) in _BLIPS]
         alt = next((e.get("descr", "") for e in drawing.iter() if _local(e) == "docPr"), "")
-        cut = any(
-            int(side) > _CROPPED for e in drawing.iter() if _local(e) == "srcRect" for side in e.attrib.values()
-        )
-        small = any(int(side) < _SHORTEST for e in drawing if _local(e) == "extent" for side in e.attrib.values())
         if links:
-            digests = tuple("" if cut or small else self.media.get(link, "") for link in links)
+            held = [self.media.get(link, b"") for link in links]
+            spoilt = _spoilt(drawing)
+            digests = tuple("" if spoilt else hashlib.sha256(one).hexdigest() for one in held)
             yield Piece("picture", (alt,), page=self.page, digests=digests)
 
-    def unread(self, element: Any) -> bool:
-        if element.tag == _W + "r":
-            properties = element.find(_W + "rPr")
-            return properties is not None and (self.style(properties.find(_W + "rStyle"))[1] or _unseen(properties))
-        return element.tag in _UNREAD or _local(element) in _UNREAD
 
-    def style(self, named: Any) -> tuple[str, bool]:
-        """The name of the style that an element refers to, and whether its text cannot be seen."""
-        name, unseen, seen = "", False, set[str]()
-        key = named.get(_W + "val") if named is not None else None
-        while key in self.styles and key not in seen:
-            seen.add(key)
-            style = self.styles[key]
-            name = name or (style.find(_W + "name").get(_W + "val", "").casefold())
-            properties, base = style.find(_W + "rPr"), style.find(_W + "basedOn")
-            unseen |= properties is not None and _unseen(properties)
-            key = base.get(_W + "val") if base is not None else None
-        return name, unseen
-
-
-def _unseen(properties: Any) -> bool:
-    """Whether a run with these properties is nothing that its reader sees as said."""
-    value = {_local(one): one.get(_W + "val", "1") for one in properties}
-    if any(value.get(name, "0") not in ("0", "false", "off") for name in _UNSEEN):
-        return True
-    colour, shade = value.get("color", "auto"), properties.find(_W + "shd")
-    paper = shade.get(_W + "fill", "auto") if shade is not None else "auto"
-    pale = colour != "auto" and min(bytes.fromhex(colour)) >= _PALE * 255
-    dark = paper != "auto" and min(bytes.fromhex(paper)) < _PALE * 255
-    scaled = int(value.get("w", "100").removesuffix("%"))
-    return (pale and not dark) or colour == paper != "auto" or float(value.get("sz", 99)) <= _SMALLEST or scaled < 20
+def _spoilt(drawing: Any) -> bool:
+    """Whether a drawing shows its picture otherwise than as it is: cropped, turned, tinted, too small."""
+    for one in drawing.iter():
+        name = _local(one)
+        if name in ("srcRect", "fillRect") and any(abs(number(side, 0)) > _CROPPED for side in one.attrib.values()):
+            return True
+        if name == "xfrm" and any(one.get(turn, "0") not in ("0", "false") for turn in ("rot", "flipH", "flipV")):
+            return True
+        if name == "blip" and (one.get(_R + "link") or any(_local(child) != "extLst" for child in one)):
+            return True
+    size = next((one for one in drawing if _local(one) == "extent"), None)
+    if size is None:
+        return False
+    return number(size.get("cx"), 0) < _SHORTEST
 
 
 def _folded(properties: Any) -> bool:
@@ -194,7 +180,7 @@ def _folded(properties: Any) -> bool:
     if properties is None:
         return False
     height = properties.find(_W + "trHeight")
-    low = height is not None and height.get(_W + "hRule") == "exact" and int(height.get(_W + "val", 0)) <= 80
+    low = height is not None and height.get(_W + "hRule") == "exact" and number(height.get(_W + "val"), 0) < LOWEST
     return low or any(properties.find(_W + name) is not None for name in ("del", "hidden"))
 
 
@@ -205,6 +191,7 @@ def _covered(cell: Any) -> bool:
 
 
 _CONTENTS = re.compile(r"toc \d|table of figures")
+_WORDS = ("paragraph", "heading", "contents")
 _BLIPS = ("blip", "svgBlip", "imagedata")
 
 
@@ -213,8 +200,23 @@ def _local(element: Any) -> str:
 
 
 def read_headers(data: bytes) -> list[tuple[str, str]]:
-    """Name and words of each part that is a page header."""
-    package, part = _package(data)
-    headers = sorted(name for name in package.namelist() if re.fullmatch(r"word/header\d*\.xml", name))
-    reader = _Docx({}, _styles(part), {}, False)
-    return [(name, normal_words(" ".join(p.text for p in reader.pieces(part(name))))) for name in headers]
+    """Place and words of the page headers of each section: of its pages, and of its first where that is another."""
+    from lxml import etree
+
+    _, part = _package(data)
+    targets = {link.get("Id"): link.get("Target") for link in part("word/_rels/document.xml.rels")}
+    reader = _Docx({}, Styles(part("word/styles.xml")), {}, False)
+    kinds = ["default", *(["even"] if part("word/settings.xml").find(_W + "evenAndOddHeaders") is not None else [])]
+    current: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for at, section in enumerate(part("word/document.xml").iter(_W + "sectPr"), start=1):
+        for link in section.findall(_W + "headerReference"):
+            current[link.get(_W + "type", "default")] = targets.get(link.get(_R + "id"), "")
+        first = section.find(_W + "titlePg")
+        own = ["first"] if first is not None and first.get(_W + "val", "1") not in ("0", "false") else []
+        for kind in (*kinds, *own):
+            name = current.get(kind, "")
+            header = part(f"word/{name}") if name else etree.Element("none")
+            words = " ".join(piece.text for piece in reader.pieces(header) if piece.kind in _WORDS)
+            found[f"{at} {kind} {name}".strip()] = normal_words(words)
+    return list(found.items())

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from evalkit.document_words import Bound, inner, is_numeral, masked, tokens
 from evalkit.language import Language, text
 
-FAILS = ("number", "label", "claim", "missing", "picture")
+FAILS = ("number", "label", "claim", "missing", "picture", "hidden")
 AROUND = 5  # words that are shown on each side of a change
 SHOWN = 160  # characters of a passage that a message shows
 _SENTENCE_ENDS = (".", "!", "?", ";", ":")
@@ -23,9 +23,10 @@ Change = tuple[str, str, str, tuple[str, ...]]  # kind, old, new, ids
 class Difference:
     """One thing that the document says otherwise than the run did.
 
-    kind: number, label (what a table of results says beside its numbers), claim, missing, picture (these fail),
-    prose, added or moved (these are only listed). old, new: what the ledger says and what the document says, "" where
-    nothing. passage: where it stands, in its own words. ids: of the numbers and claims concerned.
+    kind: number, label (what a table of results says beside its numbers), claim, missing, picture, hidden (text that
+    a reader does not see; these fail), prose, added (with numerals), written or moved (these are only listed). old,
+    new: what the ledger says and what the document says, "" where nothing. passage: where it stands, in its words.
+    ids: of the numbers and claims concerned.
     """
 
     kind: str

@@ -29,8 +29,8 @@ def compare(pieces: Sequence[Piece], ledger: dict[str, Any]) -> list[Difference]
     Paragraphs and rows that stand elsewhere are listed as moved; a row must stay in its table, a table and a picture
     with their captions. What a computation says is a claim in all its words. A table that shows a bound number is the
     run's: none of its words may change, no row be put in. A passage that repeats one of the run with other numbers is
-    a changed number wherever it stands. The cover, before the ledger's first passage, is not compared. In a pdf the
-    words are compared as one stream; pictures and text alternatives are not.
+    a changed number wherever it stands. Of cover, lists and footnotes what the ledger's `front` and `notes` lack is
+    listed. In a pdf the words are compared as one stream; pictures and text alternatives are not.
 
     pieces: from `delivered.read_blocks`. ledger: with `blocks`, `numbers`, `claims` and `pictures`; those of `blocks`
         that are cells say their `table`, `row` and `column`.
@@ -104,7 +104,8 @@ class _Comparison:
         for i, unit in enumerate(self.units):
             if i not in self.place and (waiting := where[self.old[i], unit.table]):
                 self.take(i, waiting.pop())
-                self.note("moved", unit.text, "", self.pieces[self.place[i]])
+                head = unit.strict and unit.kind == "row" and self.units[i - 1].table != unit.table
+                self.note("label" if head else "moved", unit.text, "", self.pieces[self.place[i]])
 
     def pair(self, gaps: list[tuple[range, range]]) -> None:
         """Passages that were edited: the most alike first, among neighbours and among those that share rare words."""
@@ -148,7 +149,8 @@ class _Comparison:
             kind = "prose" if numerals(unit.text) == numerals(piece.text) else "number"
             changes: list[Change] = [(kind, unit.text, piece.text, ())]
         elif unit.kind != "row":
-            changes = changes_between(unit.cells[0], piece.text, unit.numbers[0], unit.claims[0])
+            said = NUMBERING.sub("", piece.text, count=1) if unit.kind == "caption" else piece.text
+            changes = changes_between(unit.cells[0], said, unit.numbers[0], unit.claims[0], strict=unit.strict)
             if any(kind in FAILS for kind, *_ in changes):
                 changes = self.split(unit, piece, changes)
         elif len(unit.cells) == len(piece.cells):
@@ -167,7 +169,7 @@ class _Comparison:
         while last + 1 in self.free and self.pieces[last + 1].kind == piece.kind:
             last += 1
         joined = " ".join(other.text for other in self.pieces[first : last + 1])
-        together = changes_between(unit.cells[0], joined, unit.numbers[0], unit.claims[0])
+        together = changes_between(unit.cells[0], joined, unit.numbers[0], unit.claims[0], strict=unit.strict)
         if any(kind in FAILS for kind, *_ in together):
             return changes
         self.free -= set(range(first, last + 1))
@@ -208,7 +210,7 @@ class _Comparison:
     def beside(self, j: int, step: int) -> int:
         """The piece next to one, past what somebody wrote in between."""
         j += step
-        while j in self.free and self.pieces[j].kind != "picture":
+        while j in self.free and self.pieces[j].kind not in ("picture", "row"):
             j += step
         return j
 
@@ -242,27 +244,32 @@ class _Comparison:
                 self.note("picture", name, above or "", self.pieces[at], passage=self.pieces[at].text)
 
     def added(self) -> None:
-        """What the document has and the ledger has not, as far as numerals stand in it."""
-        start = min(self.place.values(), default=0)
-        texts = {bare(key) for key in self.old}
-        results = {unit.table for unit in self.units if unit.strict}
+        """What the document has and the ledger has not."""
+        around = (*self.ledger.get("front", ()), *self.ledger.get("notes", ()))
+        texts = {bare(key) for key in self.old} | {_line(line) for line in around}
+        results = {unit.table for unit in self.units if unit.strict} - {None}
         twins = _Twins(self.units)
         formulas = [piece for piece in self.pieces if piece.kind == "formula"]
         surplus = len(formulas) > self.ledger.get("formulas", 0)
         for j in sorted(self.free):
             piece = self.pieces[j]
-            if piece.kind == "formula" and not surplus:
-                continue
+            numbers = numerals(_FINGERPRINT.sub("", piece.text))
             listed = _PAGE.sub("", NUMBERING.sub("", piece.text))  # as it stands in a list of contents
-            repeated = {bare(key_of("", [words])) for words in (piece.text, listed)} & texts
-            if repeated or not numerals(_FINGERPRINT.sub("", piece.text)):
-                continue
-            if piece.kind == "row" and self.table.get(piece.table) in results:
+            if piece.kind == "hidden":
+                self.note("hidden", "", piece.text, piece)
+            elif piece.kind == "row" and self.table.get(piece.table) in results and numbers:
                 self.note("number", "", piece.text, piece)
-            elif piece.kind != "picture" and (twin := twins.of(listed)):
+            elif {_line(piece.text), _line(listed)} & texts or texts >= {_line(cell) for cell in piece.cells if cell}:
+                continue
+            elif piece.kind not in ("picture", "formula") and (twin := twins.of(listed)) and numbers:
                 self.note("number", twin.text, piece.text, piece, ids=twin.bound)
-            elif j > start or piece.kind in ("contents", "formula"):
-                self.note("added", "", piece.text, piece)
+            elif piece.kind != "formula" or surplus:
+                self.note("added" if numbers else "written", "", piece.text, piece)
+
+
+def _line(words: str) -> str:
+    """What is equal in two lines that say the same, but for the fingerprint."""
+    return bare(key_of("", [_FINGERPRINT.sub("", words)]))
 
 
 class _Twins:

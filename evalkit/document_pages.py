@@ -44,7 +44,8 @@ def page_differences(units: list[Passage], pieces: Sequence[Piece]) -> Iterator[
             yield Difference("missing" if unit.bound else "prose", unit.text, "", ids=unit.bound, **where)
             continue
         now = " ".join(new[span[0] : span[-1] + 1])
-        changes = changes_between(" ".join(old[first:last]), now, *bound_in(unit), strict=unit.strict)
+        strict = unit.strict and unit.kind == "row"
+        changes = changes_between(" ".join(old[first:last]), now, *bound_in(unit), strict=strict)
         for kind, was, became, ids in changes:
             if kind != "added" or equal < last - first:  # else only a numbering stands between
                 yield Difference(kind, was, became, unit.text, ids=ids, **where)

@@ -10,8 +10,6 @@ from typing import Any
 from evalkit.document_words import Bound
 from evalkit.pieces import normal_words
 
-MOST_COLUMNS = 1_000  # of a table; a ledger that says otherwise is none of ours
-
 
 @dataclass
 class Passage:
@@ -24,7 +22,8 @@ class Passage:
     claims: list[list[tuple[str, str]]] = field(default_factory=list)  # of each cell: id, text
     under: str = ""
     table: Any = None
-    strict: bool = False  # a row of a table that shows a bound number
+    of: str = ""  # the table or figure to which it belongs
+    strict: bool = False  # a row or the caption of a table that shows a bound number, the caption of a figure
 
     @property
     def text(self) -> str:
@@ -44,7 +43,7 @@ class Passage:
 
 
 def passages_of(ledger: dict[str, Any]) -> list[Passage]:
-    """The passages of a ledger in order, cells gathered to rows; ValueError for impossible columns."""
+    """The passages of a ledger in order, cells gathered to rows."""
     shown = {number["id"]: number["shown"] for number in ledger["numbers"]}
     claims: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for claim in ledger["claims"]:
@@ -58,8 +57,6 @@ def passages_of(ledger: dict[str, Any]) -> list[Passage]:
             units.append(Passage(kind, under=block.get("under", ""), table=row and row[0]))
         last, unit = row, units[-1]
         column = block["column"] if row else 0
-        if not 0 <= column < MOST_COLUMNS:
-            raise ValueError(f"column {column}")
         while len(unit.cells) <= column:
             unit.cells.append("")
             unit.numbers.append([])
@@ -69,9 +66,11 @@ def passages_of(ledger: dict[str, Any]) -> list[Passage]:
         unit.numbers[column] += [(key, normal_words(shown[key])) for key in block.get("numbers", ())]
         stated = claims[block["id"]] or ([(block["id"], block["text"])] if block.get("computed") else [])
         unit.claims[column] += [(key, normal_words(words)) for key, words in stated]
-    bound = {unit.table for unit in units if unit.bound}
+        unit.of = str(block.get("table", block.get("figure", "")))
+    bound = {unit.of for unit in units if unit.kind == "row" and unit.bound}
+    bound |= {str(picture["name"]) for picture in ledger.get("pictures", ())}
     for unit in units:
-        unit.strict = unit.kind == "row" and unit.table in bound
+        unit.strict = unit.kind in ("row", "caption") and unit.of in bound
     return units
 
 

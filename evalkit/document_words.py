@@ -54,8 +54,9 @@ def plain_words(passage: str) -> list[str]:
 
 def sort_of(kind: str) -> str:
     """The sort of place that a passage or piece takes: rows are compared with rows, text with text."""
-    sorts = {"cell": "row", "alt": "picture"} | {sort: sort for sort in ("row", "picture", "contents", "formula")}
-    return sorts.get(kind, "text")
+    if kind in ("row", "picture", "contents", "formula", "hidden"):
+        return kind
+    return {"cell": "row", "alt": "picture"}.get(kind, "text")
 
 
 def key_of(kind: str, cells: Iterable[str]) -> str:

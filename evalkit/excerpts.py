@@ -10,6 +10,7 @@ from typing import Any
 from evalkit.documents import Document, read_markdown
 from evalkit.language import plain, text
 from evalkit.ledger import Entries, fingerprint, identifiers, ledger_bytes, make_ledger
+from evalkit.word_front import lines
 
 SUMMARY = ("report", "03_before_after", "12_results", "conclusions")  # the chapters of the short version
 RESULTS = "12_results"
@@ -53,18 +54,18 @@ def _excerpt(document: Document, blocks: list[Block], *, kind: str) -> Document:
         setattr(entries, name, [{key: value for key, value in one.items() if key != "block"} for one in kept])
     shown = {block["c"][0][0].removeprefix("figure-") for block in blocks if block["t"] == "Figure"}
     pictures = [one for one in whole["pictures"] if one["name"] in shown]
-    parts = ("numbers", "claims", "blocks", "pictures")
+    parts = ("numbers", "claims", "blocks", "pictures", "front")
     about = {key: value for key, value in whole.items() if key not in parts} | {"excerpt_of": document.fingerprint}
-    ledger = ledger_bytes(make_ledger(tree, entries, pictures, **about))
-    return replace(
+    made = replace(
         document,
         kind=text(kind, document.language),
         tree=tree,
         pictures={name: picture for name, picture in document.pictures.items() if name in shown},
-        ledger=ledger,
-        fingerprint=fingerprint(ledger),
+        fingerprint="",
         of_report=document.fingerprint,
     )
+    ledger = ledger_bytes(make_ledger(tree, entries, pictures, **about, front=lines(made)))
+    return replace(made, ledger=ledger, fingerprint=fingerprint(ledger))
 
 
 def _chapter(document: Document, name: str) -> list[Block]:

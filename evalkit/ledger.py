@@ -98,6 +98,7 @@ def make_ledger(
         "claims": [one | {"text": said[one["id"]], "block": where[one["id"]]} for one in entries.claims],
         "blocks": blocks,
         "pictures": [one | {"block": captions.get(one["name"])} for one in pictures],
+        "notes": list(_notes(tree["blocks"])),
         "formulas": json.dumps(tree["blocks"]).count('{"t": "Math"'),
     }
 
@@ -127,6 +128,17 @@ def shown_again(entry: dict[str, Any], language: Language) -> str:
     if rule.get("plain"):
         return str(value)
     return number(value, rule["decimals"], language, sign=rule["sign"])
+
+
+def _notes(node: Any) -> Iterator[str]:
+    """The paragraphs of footnotes, in words."""
+    if isinstance(node, dict) and node.get("t") == "Note":
+        yield from (" ".join("".join(_words(inlines)).split()) for _, inlines, _ in _walk(node["c"]))
+    elif isinstance(node, dict):
+        yield from _notes(node.get("c"))
+    elif isinstance(node, list):
+        for one in node:
+            yield from _notes(one)
 
 
 _Passage = tuple[str, list[Any], dict[str, Any]]

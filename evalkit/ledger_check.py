@@ -29,7 +29,7 @@ class Finding:
 
 def inconsistencies(ledger: dict[str, Any]) -> Iterator[Finding]:
     """Numbers and claims that do not stand in the passage which the ledger names; a ledger that binds nothing."""
-    if not ledger["numbers"] or not ledger["blocks"]:
+    if not ledger["blocks"] or not (ledger["numbers"] or "response_to" in ledger):
         yield Finding("ledger_empty", "ledger.json")
     blocks = {block["id"]: block for block in ledger["blocks"]}
     for part, words in (("numbers", "shown"), ("claims", "text")):

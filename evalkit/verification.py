@@ -15,7 +15,7 @@ from evalkit.delivered import Kind, read_blocks
 from evalkit.document_check import compare as document_differences
 from evalkit.errors import DataError, Problem
 from evalkit.freezing import PlanState, plan_state
-from evalkit.language import LANGUAGES, Language
+from evalkit.language import Language
 from evalkit.ledger import fingerprint, shown_again
 from evalkit.ledger_check import (
     Finding,
@@ -27,6 +27,7 @@ from evalkit.ledger_check import (
     differing_provenance,
     inconsistencies,
 )
+from evalkit.ledger_form import is_ledger
 from evalkit.pieces import Piece
 from evalkit.provenance import provenance
 from evalkit.recomputation import differing_results, differing_tables, disturbed
@@ -37,12 +38,10 @@ from evalkit.study import Study, open_study
 Outcome = Literal["reproduced", "below_rounding", "partly", "not", "unaltered", "altered", "unmatched"]
 _PRINTED = re.compile(r"\b[0-9A-F]{4}(?:-\s?[0-9A-F]{4}){3}\b")  # a line may end after a hyphen
 _CODE = re.compile("[0-9A-Fa-f]{16}")
-_ENTRIES = {  # what the parts of a ledger hold; a ledger that somebody hands in may be anything
-    "numbers": {"id", "shown", "value", "rule", "notebook", "cell", "block"},
-    "claims": {"id", "text", "direction", "indicator", "group", "estimand", "notebook", "cell", "block"},
-    "blocks": {"id", "kind", "text", "numbers", "claims", "under"},
-    "pictures": {"name", "drawn", "block"},
-}
+# What this installation writes, and what else looks like a document: the latter is not read.
+_VERDICTS = re.compile(r"verdict(?:-[A-Z-]+)?\.(?:docx|html)")
+_OTHERS = (".docx", ".docm", ".doc", ".odt", ".rtf", ".pdf", ".html", ".htm")
+_PARTS = {"excerpt_of", "response_to"}  # of ledgers of documents that are not the report itself
 
 
 @dataclass
@@ -78,7 +77,7 @@ def report_language(report: str | Path) -> str:
     """The language a report folder was written in, empty where it does not say."""
     try:
         return json.loads((Path(report) / "run.json").read_text(encoding="utf-8"))["language"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
@@ -129,8 +128,8 @@ def _verify(
             missing = "run.json" if not (path / "run.json").is_file() else "ledger.json"
             raise DataError([Problem(str(path), "report_missing", {"file": missing})])
         stored: bytes | None = (path / "ledger.json").read_bytes()
-        own = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        origin = own | {"study": data or path / own["study"]}
+        origin = _origin(path)
+        origin |= {"study": data} if data else {}
     else:
         stored = next((one.ledger for one in documents if one.ledger), None)
     if stored is None:
@@ -140,7 +139,8 @@ def _verify(
     verdict.excerpt_of = str(ledger.get("excerpt_of", ""))
     verdict.counts = {part: len(ledger[part]) for part in ("numbers", "claims", "pictures")}
     verdict.evidence.append("verdict_saw_documents" if documents else "verdict_saw_ledger")
-    verdict.findings += _document_findings(documents, stored, ledger)
+    verdict.evidence += ["verdict_saw_pdf"] if any(one.kind == "pdf" for one in documents) else []
+    verdict.findings += [*_document_findings(documents, stored, ledger), *_unread(path)]
     verdict.findings += _fingerprint_findings(verdict, known_fingerprint)
     if (path / "ro-crate-metadata.json").is_file():
         from evalkit.bundle import bundle_differences
@@ -188,8 +188,7 @@ class _Delivered:
 
 def _documents(path: Path) -> list[_Delivered]:
     """The documents of a report folder, or a single one."""
-    files = [path] if path.is_file() else sorted(file for kind in FORMATS for file in path.glob(f"*.{kind}"))
-    files = [file for file in files if not file.name.startswith(("verdict", "~$"))]
+    files = [path] if path.is_file() else [file for file in sorted(path.iterdir()) if _is_document(file)]
     found = []
     for file in files:
         kind = file.suffix.removeprefix(".")
@@ -199,6 +198,19 @@ def _documents(path: Path) -> list[_Delivered]:
         pieces = read_blocks(content, kind, file=file.name)  # type: ignore[arg-type]
         found.append(_Delivered(file.name, content, pieces, _own_ledger(content, kind)))
     return found
+
+
+def _is_document(file: Path) -> bool:
+    ours = file.is_file() and not _VERDICTS.fullmatch(file.name) and not file.name.startswith("~$")
+    return ours and file.suffix.removeprefix(".") in FORMATS
+
+
+def _unread(path: Path) -> Iterator[Finding]:
+    """What in a report folder looks like a document and is none of those that are read."""
+    for file in sorted(path.iterdir()) if path.is_dir() else ():
+        ours = _is_document(file) or _VERDICTS.fullmatch(file.name) or file.name.startswith("~$")
+        if file.suffix.lower() in _OTHERS and not ours:
+            yield Finding("document_unread", file.name, fails=False)
 
 
 def _own_ledger(content: bytes, kind: str) -> bytes | None:
@@ -218,14 +230,20 @@ def _own_ledger(content: bytes, kind: str) -> bytes | None:
 def _ledger(stored: bytes, name: str) -> dict[str, Any]:
     try:
         ledger = json.loads(stored)
-        sound = ledger["language"] in LANGUAGES and {"study", "simulated"} <= ledger.keys()
-        sound &= all(keys <= entry.keys() for part, keys in _ENTRIES.items() for entry in ledger[part])
-        sound &= all(isinstance(entry["value"], int | float) for entry in ledger["numbers"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
+    except (ValueError, RecursionError):
+        ledger = None
+    if not is_ledger(ledger):
         raise DataError([Problem(name, "ledger_unreadable")])
     return ledger
+
+
+def _origin(path: Path) -> dict[str, Any]:
+    """What run.json of a report folder says of the study."""
+    try:
+        own = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        return own | {"study": path / own["study"]}
+    except (ValueError, TypeError, KeyError):
+        raise DataError([Problem(str(path / "run.json"), "run_unreadable")]) from None
 
 
 def _document_findings(documents: list[_Delivered], stored: bytes, ledger: dict[str, Any]) -> Iterator[Finding]:
@@ -233,7 +251,7 @@ def _document_findings(documents: list[_Delivered], stored: bytes, ledger: dict[
     for document in documents:
         name, own = document.name, document.ledger or stored
         inside = ledger if own == stored else _ledger(own, name)
-        held = inside if inside.keys() & {"excerpt_of", "response_to"} and not name.startswith("report") else ledger
+        held = inside if inside.keys() & _PARTS and not name.startswith("report") else ledger
         for one in document_differences(document.pieces, held):
             place = f"{name}: {one.place(ledger['language'])}".removesuffix(": ")
             yield Finding(f"document_{one.kind}", place, one.old, one.new, one.fails)
@@ -243,9 +261,18 @@ def _document_findings(documents: list[_Delivered], stored: bytes, ledger: dict[
             yield Finding("ledger_stripped", name)
         elif own != stored and (held is ledger or not _is_part(held, ledger, stored)):
             yield Finding("ledger_differs", name, fingerprint(stored), fingerprint(own))
+        elif own != stored:
+            yield from _ledger_findings(held)
+            if "response_to" in held:
+                yield Finding("document_apart", name, fails=False)
         printed = {re.sub(r"\s", "", found) for piece in document.pieces for found in _PRINTED.findall(piece.text)}
-        if not printed or printed - {fingerprint(own), held.get("excerpt_of"), held.get("response_to")}:
+        if not printed or printed - {fingerprint(own), *(held.get(part) for part in _PARTS)}:
             yield Finding("fingerprint_printed", name, fingerprint(own), ", ".join(sorted(printed)) or "–")
+    yield from _ledger_findings(ledger)
+
+
+def _ledger_findings(ledger: dict[str, Any]) -> Iterator[Finding]:
+    """A ledger against itself, and what it shows against its raw values and rules."""
     yield from inconsistencies(ledger)
     for entry in ledger["numbers"]:
         try:
@@ -281,10 +308,8 @@ def _fingerprint_findings(verdict: Verdict, known: str) -> Iterator[Finding]:
     if not known:
         return
     given = re.sub(r"[\s-]", "", known.upper())
-    if given == verdict.excerpt_of.replace("-", ""):  # which anybody may write into a ledger
-        verdict.evidence.append("verdict_saw_excerpt")
-        return
-    verdict.evidence.append("verdict_saw_fingerprint")
+    of_report = given == verdict.excerpt_of.replace("-", "")  # which anybody may write into a ledger
+    verdict.evidence.append("verdict_saw_excerpt" if of_report else "verdict_saw_fingerprint")
     if given != verdict.fingerprint.replace("-", ""):
         yield Finding("fingerprint_known", verdict.subject, known, verdict.fingerprint)
 
@@ -339,7 +364,7 @@ def _recompute(
 def _same_part(ledger: dict[str, Any], remade: list[bytes]) -> dict[str, Any]:
     """The ledger made again that an excerpt, or the report, is to be compared with: the one that says the same."""
     said = {block["text"] for block in ledger["blocks"]}
-    if not ledger.keys() & {"excerpt_of", "response_to"}:
+    if not ledger.keys() & _PARTS:
         return json.loads(remade[0])
     ledgers = [json.loads(one) for one in remade]
     return max(ledgers, key=lambda one: sum(2 * (b["text"] in said) - 1 for b in one["blocks"]) / len(one["blocks"]))
@@ -352,17 +377,17 @@ def _remade_findings(
     new = {one.name: one for one in remade}
     for name in sorted(new.keys() - {one.name for one in documents}) if whole else ():
         yield Finding("document_gone", name, fails=False)
+    ledgers = [one.ledger for one in remade if one.ledger]
     for document in documents:
+        inside = _ledger(document.ledger, document.name) if document.ledger else ledger
         again = new.get(document.name)
-        if again is None or document.ledger is None or again.ledger is None:
-            continue
-        inside, now = (_ledger(one, document.name) for one in (document.ledger, again.ledger))
-        if document.ledger == again.ledger and document.kind == "pdf":
+        if again and document.kind == "pdf" and document.ledger == again.ledger:
             if not document.content.startswith(again.content):
-                yield Finding("document_remade", document.name, fails=inside["software"] == now["software"])
-        elif inside.keys() & {"excerpt_of", "response_to"} and inside != ledger:
-            changed = [*differing_passages(inside, now)]
-            changed += filter(None, differing_numbers(inside, now))
+                same = inside["software"] == json.loads(again.ledger or b"{}")["software"]
+                yield Finding("document_remade", document.name, fails=same)
+        elif inside.keys() & _PARTS and inside != ledger:
+            now = _same_part(inside, ledgers)
+            changed = [*differing_passages(inside, now), *filter(None, differing_numbers(inside, now))]
             yield from (replace(one, place=f"{document.name}: {one.place}") for one in changed)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 from evalkit.documents import Document
 from evalkit.language import day, number, text
@@ -176,6 +177,30 @@ def fingerprint(document: Document) -> str:
     """The line that names the ledger's fingerprint; that of the report, and no other, goes into the minutes."""
     key = "word_fingerprint_part" if document.of_report else "word_fingerprint"
     return text(key, document.language, fingerprint=document.fingerprint)
+
+
+def lines(document: Document) -> list[str]:
+    """What stands around the body of a document, whatever its template or format, in words; a ledger keeps it."""
+    language = document.language
+    xml = cover(document, template="volume") + statistics(document) + abbreviations(document)
+    xml += letter_head(document) + letter_foot(document)
+    elements = (re.findall(rf"<w:{name}[ >].*?</w:{name}>", xml, re.DOTALL) for name in ("p", "tc"))
+    found = [_words(one) for some in elements for one in some]
+    titles = ("word_contents", "word_tables", "word_figures", "contents", "webpage_skip", "simulated")
+    found += [document.title, document.kind, document.organisation, *(text(one, language) for one in titles)]
+    found += [text("word_fingerprint", language, fingerprint=""), fingerprint(document), _place_and_day(document)]
+    found += [", ".join(part for part in (document.form.get("place"), _day(document)) if part)]
+    return sorted({" ".join(one.split()) for one in found} - {""})
+
+
+def _words(xml: str) -> str:
+    said = re.sub(r"<w:(?:tab|br)\b[^>]*>|</w:p>", " ", xml)
+    return unescape("".join(re.findall(r">([^<>]+)<", f">{said}<")))
+
+
+def _day(document: Document) -> str:
+    written = written_on(document)
+    return day(written, document.language) if written else ""
 
 
 def written_on(document: Document) -> date | None:

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from datetime import date
+from hashlib import sha256
 from importlib.metadata import version
 
 import pytest
@@ -17,7 +18,11 @@ from evalkit import pdf, webpage, word
 from evalkit.appearance import appearances
 from evalkit.documents import Document, Picture, read_markdown
 
-ABOUT = {"language": "vi", "simulated": True, "software": {"evalkit": version("evalkit")}}
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20"/></svg>'
+ABOUT = {
+    "language": "vi", "simulated": True, "software": {"evalkit": version("evalkit")},
+    "pictures": [{"svg_sha256": sha256(SVG).hexdigest()}],
+}  # fmt: skip
 SOURCE = """
 # Kết quả
 
@@ -39,15 +44,14 @@ Tăng [12,8]{#n1 .number} điểm[^1]; $p = 0{,}05$; `mã`; ~~bỏ~~; [web](http
 
 @pytest.fixture(scope="module")
 def documents():
-    figure, saved = plt.figure(figsize=(2, 1)), {kind: io.BytesIO() for kind in ("svg", "png")}
-    for kind, out in saved.items():
-        figure.savefig(out, format=kind)
+    figure, png = plt.figure(figsize=(8, 4)), io.BytesIO()
+    figure.savefig(png, dpi=100)
     plt.close(figure)
     made = Document(
         language="vi", title="Báo cáo thử", kind="Báo cáo", organisation="Trường", simulated=True,
         tree=read_markdown(SOURCE), ledger=json.dumps(ABOUT).encode(), fingerprint="3F2A-91C4-0000-0000",
         day=date(2020, 12, 4), form={},
-        pictures={"levels": Picture(*(out.getvalue() for out in saved.values()), "Mức")},
+        pictures={"levels": Picture(SVG, png.getvalue(), "Mức")},
     )  # fmt: skip
     return {"html": webpage.html(made).encode(), "docx": word.docx(made), "pdf": pdf.pdf(made)}
 
@@ -71,7 +75,13 @@ def test_a_document_as_it_was_made_shows_its_words(documents, kind):
         ("<main", "<main onclick='f()'", "main onclick"),
         ("<main", "<main style='display:none'", "main style"),
         ("<main", '<main class="skip"', "main class=skip"),
-        ("<main", '<div class="banner">khác</div><main', "div class=banner"),
+        ("</main>", '<div class="banner">khác</div></main>', "div class=banner"),
+        ('class="number"', 'class="skip"', "span class=skip"),
+        ("<tbody>\n<tr>", "<tbody>\n<tr>90,2", "tr text"),
+        ("<tbody>\n<tr>", "<tbody>\n<tr><p>90,2</p>", "tr p"),
+        ("<td ", '<td colspan="2" ', "td colspan"),
+        ("</main>", '<img src="data:image/png;base64,AAAA" alt=""></main>', "img"),
+        ("</nav>", "<del>Tăng</del></nav>", "del"),
         ('href="https://a.vn"', 'href="javascript:f()"', "a href"),
         ("<img ", '<img srcset="x.png 2x" ', "img srcset"),
         ('<meta http-equiv="Content', '<meta name="Content', "meta"),
@@ -130,6 +140,55 @@ def written(writer):
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+IN_BODY = {
+    "altChunk": '<w:altChunk r:id="rId9"/>',
+    "dataBinding": '<w:sdt><w:sdtPr><w:dataBinding w:xpath="/a"/></w:sdtPr></w:sdt>',
+    "TITLE": '<w:p><w:fldSimple w:instr=" TITLE "><w:r><w:t>60,2</w:t></w:r></w:fldSimple></w:p>',
+    "QUOTE": "<w:p><w:r><w:instrText> QUOTE 9 </w:instrText></w:r></w:p>",
+    "khác": '<mc:AlternateContent xmlns:mc="urn:x"><mc:Choice Requires="khác"/></mc:AlternateContent>',
+    "chart": '<w:p><a:graphicData xmlns:a="urn:y" uri="http://schemas.openxmlformats.org/drawingml/2006/chart"/></w:p>',
+    "bdo": '<w:p><w:bdo w:val="rtl"><w:r><w:t>2,06</w:t></w:r></w:bdo></w:p>',
+    "gridSpan": '<w:p><w:gridSpan w:val="2"/></w:p>',
+}
+
+
+@pytest.mark.parametrize("part", IN_BODY)
+def test_what_word_would_show_in_place_of_the_words_is_named(documents, part):
+    def change(name, xml):
+        return xml.replace("<w:body>", "<w:body>" + IN_BODY[part], 1) if name == "word/document.xml" else xml
+
+    assert ("document_foreign", part, True) in found(repacked(documents["docx"], change), "docx")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "part"),
+    [
+        ("_rels/.rels", '"word/document.xml"', '"word/document2.xml"', "word/document2.xml"),
+        ("word/_rels/document.xml.rels", '"styles.xml"', '"styles2.xml"', "styles2.xml"),
+        ("word/numbering.xml", 'w:lvlText w:val="%1."', 'w:lvlText w:val="%1. Giảm 9,9"', "%1. Giảm 9,9"),
+        ("word/numbering.xml", 'w:lvlText w:val="%1."', 'w:lvlText w:val="Không đúng"', "Không đúng"),
+    ],
+)
+def test_parts_elsewhere_and_numbers_that_say_more_are_named(documents, file, old, new, part):
+    def change(name, xml):
+        if name == file:
+            assert old in xml
+        return xml.replace(old, new, 1) if name == file else xml
+
+    assert ("document_foreign", part, True) in found(repacked(documents["docx"], change), "docx")
+
+
+def test_headers_count_where_a_section_refers_to_them_and_what_was_added_to_them_is_listed(documents):
+    def unreferred(name, xml):
+        return re.sub("<w:headerReference[^>]*>", "", xml) if name == "word/document.xml" else xml
+
+    def longer(name, xml):
+        return xml.replace("MÔ PHỎNG", "MÔ PHỎNG, tăng 9,9 điểm") if name == "word/header1.xml" else xml
+
+    assert ("document_unmarked", "–", True) in found(repacked(documents["docx"], unreferred), "docx")
+    assert {("document_written", ", tăng 9,9 điểm", False)} == set(found(repacked(documents["docx"], longer), "docx"))
 
 
 def test_what_floats_above_the_text_of_word_is_listed(documents):

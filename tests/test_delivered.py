@@ -61,7 +61,8 @@ BOX = "<w:p>" + run("trong khung 5") + "</w:p>"
 )
 def test_what_word_shows_is_read(inside, texts):
     notes = f'<w:footnotes SPACES><w:footnote w:id="2"><w:p>{run("chú thích 9")}</w:p></w:footnote></w:footnotes>'
-    assert [piece.text for piece in read_blocks(docx(f"<w:p>{inside}</w:p>", footnotes=notes), "docx")] == texts
+    pieces = read_blocks(docx(f"<w:p>{inside}</w:p>", footnotes=notes), "docx")
+    assert [piece.text for piece in pieces if piece.kind != "hidden"] == texts
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,6 @@ def test_what_word_shows_is_read(inside, texts):
     [
         "<w:strike/>",
         "<w:dstrike/>",
-        "<w:webHidden/>",
         '<w:color w:val="FFFFFF"/>',
         '<w:color w:val="F2F2F2"/><w:shd w:fill="FFFFFF"/>',
         '<w:color w:val="1F3864"/><w:shd w:fill="1F3864"/>',
@@ -85,7 +85,49 @@ def test_what_nobody_can_see_in_word_is_not_read(marks):
     styles = f"<w:styles SPACES>{hidden}{child}</w:styles>"
     shown = '<w:rPr><w:color w:val="FFFFFF"/><w:shd w:fill="1F3864"/><w:sz w:val="20"/></w:rPr>'  # white on dark
     body = f"<w:p>{run('thấy', shown)}{run(' 7', f'<w:rPr>{marks}</w:rPr>')}</w:p>" + STYLED.format("con", run("8"))
-    assert [piece.text for piece in read_blocks(docx(body, styles=styles), "docx")] == ["thấy"]
+    pieces = read_blocks(docx(body, styles=styles), "docx")
+    assert [piece.text for piece in pieces if piece.kind != "hidden"] == ["thấy"]
+    struck = "strike" in marks
+    assert [piece.text for piece in pieces if piece.kind == "hidden"] == (["8"] if struck else ["7", "8"])
+
+
+@pytest.mark.parametrize(
+    ("run_marks", "paragraph_marks", "cell_marks"),
+    [
+        ('<w:rStyle w:val="ẩn"/><w:vanish w:val="0"/>', "", ""),  # the nearest setting is the one that holds
+        ('<w:rStyle w:val="trắng"/><w:color w:val="000000"/>', "", ""),
+        ('<w:color w:val="FFFFFF"/><w:highlight w:val="black"/>', "", ""),
+        ('<w:color w:val="FFFFFF"/>', '<w:shd w:val="clear" w:fill="1F3864"/>', ""),
+        ('<w:color w:val="FFFFFF"/>', "", '<w:shd w:val="clear" w:fill="1F3864"/>'),
+        ("<w:webHidden/>", "", ""),  # of web layout only; Word's lists of contents have it
+        ('<w:sz w:val="13pt"/><w:color w:val="red"/>', "", ""),
+    ],
+)
+def test_what_word_does_show_is_read(run_marks, paragraph_marks, cell_marks):
+    style = '<w:style w:styleId="{}"><w:rPr>{}</w:rPr></w:style>'
+    styles = style.format("ẩn", "<w:vanish/>") + style.format("trắng", '<w:color w:val="FFFFFF"/>')
+    inside = f"<w:p><w:pPr>{paragraph_marks}</w:pPr>{run('7', f'<w:rPr>{run_marks}</w:rPr>')}</w:p>"
+    body = f"<w:tbl><w:tr><w:tc><w:tcPr>{cell_marks}</w:tcPr>{inside}</w:tc></w:tr></w:tbl>"
+    (piece,) = read_blocks(docx(body, styles=f"<w:styles SPACES>{styles}</w:styles>"), "docx")
+    assert (piece.kind, piece.text) == ("row", "7")
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        '<w:ind w:left="30000"/>',
+        '<w:spacing w:line="100" w:lineRule="exact"/>',
+        '<w:shd w:val="solid" w:color="000000"/><w:rPr/>',
+    ],
+)
+def test_a_paragraph_off_the_page_or_under_a_bar_is_hidden(marks):
+    dark = '<w:rPr><w:color w:val="000000"/></w:rPr>'
+    pieces = read_blocks(docx(f"<w:p><w:pPr>{marks}</w:pPr>{run('7', dark)}</w:p>"), "docx")
+    assert [(piece.kind, piece.text) for piece in pieces] == [("hidden", "7")]
+
+
+def test_a_comment_in_the_file_cuts_no_word():
+    assert read_blocks(docx("<w:p><w:r><w:t>60,2<!-- x -->9</w:t></w:r></w:p>"), "docx")[0].text == "60,29"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +143,8 @@ def test_what_nobody_can_see_in_word_is_not_read(marks):
 def test_folded_rows_and_covered_cells_are_not_read(row, cell, texts):
     cells = f"<w:tc><w:p>{run('1')}</w:p></w:tc><w:tc><w:tcPr>{cell}</w:tcPr><w:p>{run('2')}</w:p></w:tc>"
     table = f"<w:tbl><w:tr><w:trPr>{row}</w:trPr>{cells}</w:tr></w:tbl>"
-    assert [piece.text for piece in read_blocks(docx(table), "docx") if any(piece.cells)] == texts
+    pieces = read_blocks(docx(table), "docx")
+    assert [piece.text for piece in pieces if piece.kind == "row" and any(piece.cells)] == texts
 
 
 STYLE = '<w:style w:styleId="{}"><w:name w:val="{}"/></w:style>'

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from pypdf import PdfWriter
+from pypdf.generic import NameObject, StreamObject
 from typer.testing import CliRunner
 
 import evalkit as ek
@@ -207,7 +208,8 @@ def test_a_plan_changed_since_it_was_frozen_is_said_without_a_run(report, study)
 def test_an_excerpt_says_of_which_report(made):
     whole = fingerprint((made / "ledger.json").read_bytes())
     verdict = verify(made / "letter.docx", recompute=False, known_fingerprint=whole)
-    assert verdict.excerpt_of == whole != verdict.fingerprint and verdict.outcome == "unaltered"
+    assert verdict.excerpt_of == whole != verdict.fingerprint  # a name that anybody may write into a ledger
+    assert verdict.outcome == "unmatched" and set(found(verdict)) == {"fingerprint_known"}
     said = verdicts.in_words(verdict, "vi")
     assert f"bản trích của báo cáo có mã kiểm chứng {whole}" in said and "hãy kiểm chứng cả báo cáo đó" in said
     own = verify(made / "letter.docx", recompute=False, known_fingerprint=verdict.fingerprint)
@@ -343,6 +345,24 @@ def test_document_and_ledger_changed_together_are_caught_beside_the_report_folde
     assert {"ledger_differs", "document_number"} == set(found(verdict))
 
 
+@pytest.mark.parametrize("part", ["excerpt_of", "response_to"])
+def test_a_forged_report_that_says_to_be_another_document_is_caught_by_the_run(forged, study, as_made, part):
+    document, known, ledger = forged
+    other = ledger.replace(b'"study"', f'"{part}": "{known}",\n "study"'.encode(), 1)
+    ledger_in_docx(document, other)
+    renamed = document.rename(document.with_name("bao-cao.docx"))
+    assert renamed.name in {one.place for one in verify(document.parent, recompute=False).findings}
+    verdict = verify(document.parent, data=study)
+    assert found(verdict)["number_differs"].place.startswith("bao-cao.docx: ")
+
+
+def test_files_that_look_like_documents_and_are_not_read_are_listed(report):
+    shutil.copy(report / "report.docx", report / "report-2.DOCX")
+    shutil.copy(report / "report.html", report / "verdict-report.html")
+    verdict = verify(report, recompute=False)
+    assert verdict.holds and [one.place for one in verdict.findings] == ["report-2.DOCX"]
+
+
 def test_document_and_ledger_changed_together_are_caught_by_the_run(forged, study, as_made):
     verdict = verify(forged[0], data=study)
     one = found(verdict)["number_differs"]
@@ -357,7 +377,9 @@ def test_a_pdf_with_the_same_words_and_another_look_is_caught_by_the_run(made, r
     shutil.copy(made / "report.pdf", report)
     assert "document_remade" not in found(verify(report, data=study))
     writer = PdfWriter(clone_from=report / "report.pdf")
-    writer.pages[-1].rotate(180)
+    cover = StreamObject()
+    cover.set_data(writer.pages[-1].get_contents().get_data() + b"\nq 1 g 0 0 600 400 re f Q")
+    writer.pages[-1][NameObject("/Contents")] = writer._add_object(cover)
     writer.write(report / "report.pdf")
     assert found(verify(report, recompute=False)) == {}
     assert found(verify(report, data=study))["document_remade"].place == "report.pdf"
@@ -563,6 +585,9 @@ PART = b'{"language": "vi", "study": "x", "simulated": false, "numbers": [{"id":
     [
         (without("run.json"), "", r"has no run\.json"),
         (without("ledger.json"), "", r"has no ledger\.json"),
+        (written("run.json", b"[]"), "", r"run\.json: this file is damaged"),
+        (written("run.json", b'{"study": 5}'), "", r"run\.json: this file is damaged"),
+        (written("run.json", "{}".encode("utf-16")), "", r"run\.json: this file is damaged"),
         (foreign, "report.docx", r"report\.docx: the file holds no ledger"),
         (written("report.docx", b"PK\3\4" + bytes(99)), "report.docx", "cannot be read as docx"),
         (written("report.pdf", b"%PDF-1.7"), "report.pdf", "cannot be read as pdf"),
