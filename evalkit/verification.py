@@ -324,6 +324,7 @@ def _recompute(
 ) -> None:
     """Run again from raw, in new processes and an empty folder, and compare all there is."""
     verdict.evidence.append("verdict_recomputed")
+    verdict.findings = [one for one in verdict.findings if one.reason != "document_apart"]
     with tempfile.TemporaryDirectory(prefix="evalkit-") as work:
         composed = compose(study, Path(work), verdict.language, progress)
         remade = [
