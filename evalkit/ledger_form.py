@@ -68,8 +68,8 @@ class _Picture(_Part):
     name: str
     drawn: list[float | int | None]
     block: str | None
-    svg_sha256: str
-    png_sha256: str
+    svg_sha256: str = ""
+    png_sha256: str = ""
 
 
 class _Ledger(_Part):

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, unescape
 
 from evalkit.documents import Document
 from evalkit.language import day, number, text
+from evalkit.tracing import tracing
 from evalkit.word_styles import THIN, WIDTH, section
 
 DOTS = "…………"
@@ -181,6 +182,11 @@ def fingerprint(document: Document) -> str:
 
 def lines(document: Document) -> list[str]:
     """What stands around the body of a document, whatever its template or format, in words; a ledger keeps it."""
+    with tracing(False):
+        return _lines(document)
+
+
+def _lines(document: Document) -> list[str]:
     language = document.language
     xml = cover(document, template="volume") + statistics(document) + abbreviations(document)
     xml += letter_head(document) + letter_foot(document)
