@@ -28,6 +28,7 @@ class Assembly:
     def __init__(self, study: Study, language: Language, output: Path | None = None) -> None:
         self.study, self.language, self.output = study, language, output
         self.entries, self.blocks, self.strays = Entries(), list[str](), list[Problem]()
+        self.tables: list[str] = []
         self.pictures: dict[str, Picture] = {}
         self.figures: list[dict[str, Any]] = []
 
@@ -45,6 +46,7 @@ class Assembly:
                 source = f"::: computed\n{source}\n:::"
         elif part["kind"] == "table":
             caption, _, rows = source.partition("\n\n")
+            self.tables.append(part["name"])
             source = _table(rows, caption.removeprefix("**").removesuffix("**"), part["name"])
         else:
             source = self._figure(part, source)
@@ -66,6 +68,7 @@ class Assembly:
 
     def table(self, frame: pd.DataFrame, caption: str, name: str) -> None:
         """A table whose numbers were traced in this process."""
+        self.tables.append(name)
         words, spans = resolve(_table(markdown(frame), plain(caption), name), escaped=plain)
         self.blocks.append(self.entries.enter(spanned(words, spans), told_origins(spans), name, 0))
 
@@ -95,7 +98,9 @@ class Assembly:
             form=form,
             of_report=about.get("response_to", ""),
         )
-        ledger = ledger_bytes(make_ledger(tree, self.entries, self.figures, **about, front=lines(made)))
+        ledger = ledger_bytes(
+            make_ledger(tree, self.entries, self.figures, **about, tables=self.tables, front=lines(made))
+        )
         return replace(made, ledger=ledger, fingerprint=fingerprint(ledger))
 
 

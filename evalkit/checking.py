@@ -14,7 +14,7 @@ from evalkit.freezing import plan_notices
 from evalkit.indicators import score
 from evalkit.parts import read_parts
 from evalkit.reading import read
-from evalkit.response import read_response
+from evalkit.response import read_response, submitted_ledger
 from evalkit.study import Study, open_study
 from evalkit.team_numbers import bind
 from evalkit.team_text import read_team_text
@@ -36,7 +36,7 @@ def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Su
     found: list[Any] = []
     with gathered(problems):
         survey = clean(read(study), study)
-    for read_more in (read_parts, read_response, partial(read_team_text, language=study.language)):
+    for read_more in (read_parts, _response, partial(read_team_text, language=study.language)):
         with gathered(problems):
             found.append(read_more(study))
     raise_any(problems)
@@ -47,3 +47,8 @@ def check(folder: str | Path, *, allow_outside: bool = False) -> tuple[Study, Su
         team = bind(team, compare(scores, study.design, study.plan, study.index), study, study.language)
     notices = [notice for part in (*parts.values(), team) for notice in getattr(part, "notices", ())]
     return study, replace(survey, notices=(*survey.notices, *notices, *plan_notices(study)))
+
+
+def _response(study: Study) -> None:
+    read_response(study)
+    submitted_ledger(study)

@@ -82,8 +82,13 @@ def clean(raw: Raw, study: Study) -> Survey:
 
 
 def _of_unit(survey: Survey, unit: str) -> Survey:
-    """The survey of one unit. How texts were coded stays that of all, for it was decided once."""
-    rows = set(survey.coded.loc[survey.coded["unit"] == unit, "row_id"])
+    """The survey of one unit. How texts were coded stays that of all, for it was decided once.
+
+    A form is of the unit that it has after corrections; one that was dropped, of that which stood on it.
+    """
+    kept, coded = survey.responses, survey.coded
+    dropped = coded[~coded["row_id"].isin(kept["row_id"])]
+    rows = {row for frame in (kept, dropped) for row in frame.loc[frame["unit"] == unit, "row_id"]}
     return replace(
         survey,
         **{

@@ -247,6 +247,8 @@ class _Comparison:
         """What the document has and the ledger has not."""
         around = (*self.ledger.get("front", ()), *self.ledger.get("notes", ()))
         texts = {bare(key) for key in self.old} | {_line(line) for line in around}
+        start = min(self.place.values(), default=0)
+        declared = {tuple(masked_words(line)) for line in self.ledger.get("front", ()) if numerals(line)}
         results = {unit.table for unit in self.units if unit.strict} - {None}
         twins = _Twins(self.units)
         formulas = [piece for piece in self.pieces if piece.kind == "formula"]
@@ -261,6 +263,11 @@ class _Comparison:
                 self.note("number", "", piece.text, piece)
             elif {_line(piece.text), _line(listed)} & texts or texts >= {_line(cell) for cell in piece.cells if cell}:
                 continue
+            elif j < start and any(
+                numerals(cell) and _line(cell) not in texts and tuple(masked_words(cell)) in declared
+                for cell in piece.cells
+            ):
+                self.note("number", "", piece.text, piece)
             elif piece.kind not in ("picture", "formula") and (twin := twins.of(listed)) and numbers:
                 self.note("number", twin.text, piece.text, piece, ids=twin.bound)
             elif piece.kind != "formula" or surplus:

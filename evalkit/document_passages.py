@@ -23,7 +23,7 @@ class Passage:
     under: str = ""
     table: Any = None
     of: str = ""  # the table or figure to which it belongs
-    strict: bool = False  # a row or the caption of a table that shows a bound number, the caption of a figure
+    strict: bool = False  # a row or the caption of a table of the run's, the caption of a figure
 
     @property
     def text(self) -> str:
@@ -67,7 +67,7 @@ def passages_of(ledger: dict[str, Any]) -> list[Passage]:
         stated = claims[block["id"]] or ([(block["id"], block["text"])] if block.get("computed") else [])
         unit.claims[column] += [(key, normal_words(words)) for key, words in stated]
         unit.of = str(block.get("table", block.get("figure", "")))
-    bound = {unit.of for unit in units if unit.kind == "row" and unit.bound}
+    bound = {unit.of for unit in units if unit.kind == "row" and unit.bound} | set(ledger.get("tables", ()))
     bound |= {str(picture["name"]) for picture in ledger.get("pictures", ())}
     for unit in units:
         unit.strict = unit.kind in ("row", "caption") and unit.of in bound

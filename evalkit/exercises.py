@@ -112,5 +112,8 @@ class StopError(DataError):
         super().__init__([problem])
         self.language = language
 
+    def __str__(self) -> str:
+        return self.message(self.language)
+
     def _render_traceback_(self) -> list[str]:
-        return [self.message(self.language)]
+        return [str(self)]

@@ -85,6 +85,7 @@ class _Ledger(_Part):
     blocks: list[Annotated[_Block | _Cell, Field(discriminator="kind")]]
     pictures: list[_Picture]
     formulas: int = 0
+    tables: list[str] = []
     front: list[str] = []
     notes: list[str] = []
     excerpt_of: str = ""

@@ -26,7 +26,7 @@ from evalkit.parts import parts_of
 from evalkit.response import ledger_changes, response_table, submitted_ledger
 from evalkit.study import Study
 from evalkit.team_numbers import bind
-from evalkit.team_text import read_team_text
+from evalkit.team_text import TeamText, read_team_text
 
 __all__ = ["CHAPTERS", "Paper", "report_file", "run"]
 TEAM = "the team's text"
@@ -214,7 +214,8 @@ def _refuse_held_open(target: Path) -> None:
 def _document(study: Study, output: Path, notebooks: dict[str, Any], language: Language) -> Document:
     """What the executed notebooks show and the team wrote as one document, with its ledger."""
     made, tags = Assembly(study, language, output), {language, *_traits(study)}
-    team = bind(read_team_text(study, language), read_effects(output / "effects.csv"), study, language)
+    written = TeamText({}, ()) if study.only else read_team_text(study, language)  # which is about the whole
+    team = bind(written, read_effects(output / "effects.csv"), study, language)
     for name in CHAPTERS:
         kind = "unnumbered" if name in UNNUMBERED else "appendix" if name in APPENDICES else ""
         if name in notebooks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -12,7 +13,7 @@ import pandas as pd
 from pydantic import Field
 
 from evalkit.declaration import Declared, Labels, Words, parse
-from evalkit.errors import DataError, Problem
+from evalkit.errors import DataError, Problem, raise_any
 from evalkit.language import Language, label, plain
 from evalkit.study import Study
 from evalkit.textfiles import file_bytes, read_toml
@@ -39,7 +40,16 @@ class Response(Declared):
 def read_response(study: Study) -> Response | None:
     """What `response.toml` of the study folder says; None where there is no such file. DataError for wrong keys."""
     path = study.folder / FILE
-    return parse(read_toml(path, FILE), FILE, Response) if path.exists() else None
+    if not path.exists():
+        return None
+    response = parse(read_toml(path, FILE), FILE, Response)
+    raise_any(
+        Problem(FILE, "response_name", {"found": found}, column=f"reply[{at}].{key}")
+        for at, reply in enumerate(response.reply, 1)
+        for key in ("conclusion", "change", "place")
+        for found in re.findall(r"\{[\w.]+\}", str(getattr(reply, key)))
+    )
+    return response
 
 
 def response_table(study: Study, language: Language) -> pd.DataFrame:

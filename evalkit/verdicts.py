@@ -67,6 +67,7 @@ CODES = {  # L ledger, D documents, S numbers, P plan and provenance; in the ord
     "picture_bytes": "S16",
 }
 MOST = 15  # findings that are shown; verdict.json has all
+_EDITED = ("document_prose", "document_added", "document_written", "document_moved")
 _COMPUTED = ("effect_differs", "number_below_rounding", "depends_on_order", "depends_on_chance")
 _PYTHON = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -120,8 +121,13 @@ def _outcome(verdict: Verdict, language: Language) -> str:
 
 def _about(verdict: Verdict, language: Language) -> list[str]:
     """What the outcome means, what was looked at, what agrees, and the fingerprint; a line each."""
-    lines = [text(f"verdict_means_{verdict.outcome}", language), *(text(key, language) for key in verdict.evidence)]
     counts, recomputed = verdict.counts, "numbers_same" in verdict.counts
+    failing = {one.reason.partition("_")[0] for one in verdict.findings if one.fails}
+    only_documents = recomputed and failing and failing <= {"document", "ledger", "fingerprint"}
+    lines = [text("verdict_means_documents" if only_documents else f"verdict_means_{verdict.outcome}", language)]
+    if edited := sum(one.reason in _EDITED and not one.fails for one in verdict.findings):
+        lines.append(text("verdict_edited", language, count=number(edited, 0, language)))
+    lines += (text(key, language) for key in verdict.evidence)
     if not recomputed and "verdict_saw_fingerprint" not in verdict.evidence:
         lines.append(text("verdict_compare_fingerprint", language))
     different = {

@@ -343,3 +343,17 @@ def test_moments_as_forms_and_tools_write_them(make_study, messages, text, momen
         return
     found = ek.check(folder)[1].responses.set_index("row_id")
     assert found.loc["sau-3", "ngay"] == pd.Timestamp(moment)
+
+
+def test_a_form_belongs_to_the_unit_that_a_correction_gave_it(make_study):
+    decided = "".join(f"{wave}-4,don_vi,set,007,DC,phiếu giấy\n" for wave in ("truoc", "sau"))
+    moved = ek.open_study(make_study(corrections=lambda text: text + decided))
+    surveys = {
+        unit: ek.clean(ek.read(study), study).responses
+        for unit in ("TD", "007", "DC")
+        for study in [replace(moved, only=unit)]
+    }
+    whole = ek.clean(ek.read(moved), moved).responses
+    assert {"truoc-4", "sau-4"} <= set(surveys["DC"]["row_id"])
+    for unit, responses in surveys.items():
+        assert set(responses["row_id"]) == set(whole.loc[whole["unit"] == unit, "row_id"])

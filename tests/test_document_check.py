@@ -349,6 +349,20 @@ def test_what_a_computation_says_is_a_claim_in_all_its_words():
     assert [d.kind for d in longer] == ["prose"]
 
 
+def test_a_declared_number_around_the_body_is_guarded_and_an_open_line_may_be_filled():
+    body = {"id": "b1", "kind": "heading", "text": "Kết quả"}
+    front = ["Kinh phí", "450.000.000", "Số: /BC"]
+    ledger = {"blocks": [body], "numbers": [], "claims": [], "pictures": [], "front": front}
+
+    def kinds(*lines):
+        rows = [Piece("row", line, table=1) for line in lines]
+        return [d.kind for d in compare([*rows, Piece("heading", ("Kết quả",))], ledger)]
+
+    assert kinds(("Kinh phí", "450.000.000"), ("Số: /BC",)) == []
+    assert kinds(("Kinh phí", "480.000.000")) == ["number"]
+    assert kinds(("Số: 12/BC",)) == ["added"]
+
+
 def test_pictures_next_to_each_other_cannot_change_places():
     blocks = [{"id": name, "kind": "caption", "text": f"Hình của {name}"} for name in ("một", "hai")]
     pictures = [{"name": name, "png_sha256": name, "block": name} for name in ("một", "hai")]

@@ -69,6 +69,13 @@ def test_replies_in_both_languages(folder):
     assert submitted_ledger(study) == ledger(("5", 3))
 
 
+def test_names_of_values_are_refused_where_nothing_fills_them(folder):
+    replies = REPLY.replace("Section 2 was added", "{hai_long.pilot.change} points")
+    (folder / "response.toml").write_text(replies, encoding="utf-8")
+    with pytest.raises(DataError, match=r"reply\[1\]\.change.*is not replaced by a value"):
+        submitted_ledger(ek.open_study(folder))
+
+
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
