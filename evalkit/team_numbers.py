@@ -208,7 +208,7 @@ _APART = re.compile(  # numerals that are no numbers
     re.VERBOSE,
 )
 _NUMERAL = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?!\w)")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[Cc]âu\s\d\.)(?<!\b[Cc]âu\s\d\d\.)\s+")  # «Câu 1. Thái độ» is one name
 _OTHER_THINGS = re.compile(  # what else is counted; after such a word the number is no result of an indicator
     r"\s?(?:triệu|tỷ|tỉ|nghìn|ngàn|đồng|người|phiếu|hộ|lượt|hồ sơ|cán bộ|xã|phường|ấp|năm|tháng|tuần|ngày|giờ|phút|"
     r"tuổi|km|lần|câu|tiêu chí|million|billion|thousand|people|persons|forms|households|communes|wards|villages|"

@@ -240,6 +240,15 @@ def test_typed_numbers_that_resemble_a_result(folder, sentence, like):
         assert len(bound(folder, discussion_vi=sentence).numerals) == (like is None)
 
 
+def test_a_question_with_its_number_is_one_name(folder):
+    index = folder / "index.toml"
+    content = index.read_text(encoding="utf-8")
+    assert 'vi = "Hài lòng chung"' in content
+    index.write_text(content.replace('vi = "Hài lòng chung"', 'vi = "Câu 1. Hài lòng"'), encoding="utf-8")
+    (found,) = wrong(folder, discussion_vi="Câu 1. Hài lòng tăng lên 72,8 điểm.")
+    assert "looks like the computed result 72,9" in found
+
+
 @pytest.mark.parametrize(
     ("language", "words", "numerals"),
     [
