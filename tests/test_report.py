@@ -84,6 +84,8 @@ def unlike(first: Path, second: Path) -> list[str]:
     return [str(file) for file in same if (first / file).read_bytes() != (second / file).read_bytes()]
 
 
+# By default test_verification makes a report again and compares tables, pictures and PDFs byte by byte.
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(organ_study, organ_report, tmp_path):
     assert unlike(ek.run(organ_study, tmp_path), organ_report) == []
 
